@@ -1,0 +1,161 @@
+"""What an adapter is: it connects, reads, closes. It never loops, sleeps, retries, logs routine, or knows Kafka."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+from streamforge.model import Names, Value
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Readings of one asset taken together, not yet numbered; columns as in `model.ReadingBatch`.
+
+    `done` runs only after the log has acknowledged them: acknowledgements of a push protocol hang on it.
+    """
+
+    asset_id: str
+    names: Names
+    values: Sequence[float]
+    others: dict[int, Value] = field(default_factory=dict)
+    qualities: bytes = b""
+    reasons: dict[int, str] = field(default_factory=dict)
+    device_times_us: Sequence[int] = ()
+    done: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRule:
+    """When a reading of one parameter is worth a record: always, or on change by more than a deadband.
+
+    `deadband` None = every reading; 0.0 = any change. `percent` says that the deadband is per cent of the last
+    reported value. After `max_silence_seconds` a reading is reported though it did not change.
+    """
+
+    deadband: float | None = None
+    percent: bool = False
+    max_silence_seconds: float = 300.0
+
+
+EVERY_READING = ReportRule()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One thing that is polled as a whole on one grid: one asset at one interval.
+
+    `rules[i]` belongs to `names.parameters[i]`; empty = every reading of every parameter.
+    """
+
+    key: str
+    asset_id: str
+    interval_seconds: float
+    names: Names
+    rules: tuple[ReportRule, ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What systemd grants this instance, within the template's ceiling."""
+
+    memory: str = ""
+    cpu: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Waits between connection attempts: doubling from the first to the most, with full jitter."""
+
+    first_ms: int = 500
+    most_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterConfig:
+    """The keys that every adapter's TOML has; each protocol adds its own in a subclass named `Config`.
+
+    `adapter_id` empty = the instance's name. `protocol`, where given, must agree with the folder.
+    """
+
+    adapter_id: str = ""
+    pipeline_id: str = ""
+    protocol: str = ""
+    poll_interval_ms: int = 1000
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    limits: Limits = field(default_factory=Limits)
+
+
+C = TypeVar("C", bound=AdapterConfig)
+
+
+class Adapter(ABC, Generic[C]):
+    """A protocol. A module under `streamforge.adapters` has exactly one concrete subclass."""
+
+    Config: ClassVar[type[AdapterConfig]]
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of every connection; may be called at any time, also twice."""
+
+
+class Poller(Adapter[C]):
+    """A protocol that the gateway samples; the runner owns the event loop, the schedule and the waits."""
+
+    @property
+    @abstractmethod
+    def devices(self) -> Sequence[Device]:
+        """What is polled, fixed after construction; keys are unique."""
+
+    @abstractmethod
+    async def connect(self, device: Device) -> None:
+        """Make the connection that `device` needs, if it does not stand yet.
+
+        Raises NotConnected (or any OSError), with host, port and reason, when the peer is away.
+        """
+
+    @abstractmethod
+    async def poll(self, device: Device) -> Batch:
+        """One scan of one device. `device_times_us` holds the midpoint of request and answer.
+
+        What one point or one unit does wrong (exception code, silence, short answer) is quality and reason of its
+        readings. Raises NotConnected (or any OSError) only when the connection itself is gone.
+        """
+
+    def silent(self, device: Device, reason: str) -> Batch:
+        """Every parameter of a device that cannot be reached: null, BAD, with the reason."""
+        count = len(device.names)
+        nan = float("nan")
+        return Batch(
+            asset_id=device.asset_id,
+            names=device.names,
+            values=(nan,) * count,
+            others=dict.fromkeys(range(count)),
+            qualities=bytes([3]) * count,
+            reasons=dict.fromkeys(range(count), reason),
+        )
+
+
+class Subscriber(Adapter[C]):
+    """A protocol that pushes. `push` is set by the runner before `connect` and takes a `Batch`.
+
+    `push` blocks (or awaits) while the bounded queue is full: the protocol stops acknowledging.
+    """
+
+    push: Callable[[Batch], None]
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Connect and subscribe; raises NotConnected (or any OSError) when the peer is away."""
+
+    @abstractmethod
+    async def wait_lost(self) -> None:
+        """Return when the connection is gone."""

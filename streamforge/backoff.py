@@ -1,0 +1,34 @@
+"""How long to wait before the next try: 0.5 s doubling to 30 s, with full jitter, so that a fleet does not knock in step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import SystemRandom
+
+FIRST_SECONDS = 0.5
+MOST_SECONDS = 30.0
+_random = SystemRandom()
+
+
+def full_jitter(ceiling_seconds: float) -> float:
+    """A wait between nothing and the ceiling (AWS Architecture Blog, 'Exponential Backoff And Jitter')."""
+    return _random.uniform(0.0, ceiling_seconds)
+
+
+@dataclass(slots=True, kw_only=True)
+class Backoff:
+    """Counts failures of one peer and answers the wait before the next try, in seconds."""
+
+    first_seconds: float = FIRST_SECONDS
+    most_seconds: float = MOST_SECONDS
+    jitter: Callable[[float], float] = field(default=full_jitter)
+    failures: int = 0
+
+    def next_seconds(self) -> float:
+        """Count one failure; the wait it earns."""
+        ceiling = min(self.most_seconds, self.first_seconds * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return self.jitter(ceiling)
+
+    def reset(self) -> None:
+        """The peer answered: the next failure waits the shortest time again."""
+        self.failures = 0

@@ -1,0 +1,97 @@
+"""Where a reader stands, as values: positions in the log, and what was done up to there. Standard library only.
+
+Progress lives in the output: a transform writes it as headers of its output records, a sink stores it with its data.
+Positions in `__consumer_offsets` can outlive the data that they count and are only a hint.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streamforge.model import Record
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The next offset to read, and the incarnation of the log in which that offset means something."""
+
+    next_offset: int
+    incarnation: int = 1
+    topic_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A record as it stands on the log. `record` is decoded; `size_bytes` is what it takes there."""
+
+    partition: Partition
+    offset: int
+    kafka_time_us: int
+    record: Record
+    size_bytes: int = 0
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Readings of one adapter's epoch that a sink has dealt with, each counted where it happens.
+
+    `delivered` were written to the target, `rejected` were taken out by the validator before, `evicted` were gone from
+    the log before this sink read them. `next_count` is the adapter's own number of the first reading not yet seen.
+    """
+
+    delivered: int = 0
+    rejected: int = 0
+    evicted: int = 0
+    next_count: int = 0
+
+
+AdapterEpoch = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a sink stores with its data: positions by partition, readings counted by (adapter_id, epoch)."""
+
+    positions: Mapping[Partition, Position] = field(default_factory=dict)
+    counts: Mapping[AdapterEpoch, Counted] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of JSON, the form in which every sink stores it."""
+        return json.dumps(
+            {
+                "positions": [[*part, at.next_offset, at.incarnation, at.topic_id] for part, at in self.positions.items()],
+                "counts": [
+                    [*key, c.delivered, c.rejected, c.evicted, c.next_count] for key, c in sorted(self.counts.items())
+                ],
+            },
+            separators=(",", ":"),
+        )
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Progress":
+        """The inverse of `to_json`. Raises ValueError where the text is not one."""
+        try:
+            parsed = json.loads(text)
+            positions = {
+                Partition(topic, number): Position(next_offset=offset, incarnation=incarnation, topic_id=topic_id)
+                for topic, number, offset, incarnation, topic_id in parsed["positions"]
+            }
+            counts = {
+                (adapter, epoch): Counted(delivered=d, rejected=r, evicted=e, next_count=n)
+                for adapter, epoch, d, r, e, n in parsed["counts"]
+            }
+        except (KeyError, TypeError) as error:
+            msg = f"not a progress record: {error}"
+            raise ValueError(msg) from error
+        return Progress(positions=positions, counts=counts)
