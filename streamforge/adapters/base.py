@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
+from streamforge.config import Limits
 from streamforge.model import Names, Value
 
 
@@ -58,14 +59,6 @@ class Device:
     names: Names
     rules: tuple[ReportRule, ...] = ()
     address: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What systemd grants this instance, within the template's ceiling."""
-
-    memory: str = ""
-    cpu: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

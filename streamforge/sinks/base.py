@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
-from streamforge.adapters.base import Limits
+from streamforge.config import Limits
 from streamforge.model import Topic
 from streamforge.progress import Progress, Stored
 
