@@ -1,0 +1,185 @@
+"""Administration of the broker: topics, rights, users, offsets; idempotent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from kafka import TopicPartition
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ConfigFilterType,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    OffsetSpec,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from streamforge.bus.connection import Connection, watch_authentication
+
+BOOTSTRAP_TIMEOUT_MS = 30_000
+REQUEST_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
+    """What a topic shall be: partitions at creation, and its settings by Kafka's names."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one principal may do with one topic."""
+
+    principal: str
+    topic: str
+    read: bool = False
+    write: bool = False
+
+
+class Admin:
+    """One administrative connection; a context manager.
+
+    Constructing it connects: ConfigError for a refused password, KafkaTimeoutError when no broker answers in time.
+    """
+
+    def __init__(self, connection: Connection, *, bootstrap_timeout_ms: int = BOOTSTRAP_TIMEOUT_MS) -> None:
+        with watch_authentication(connection):
+            self._client = KafkaAdminClient(
+                **connection.kwargs(),
+                bootstrap_timeout_ms=bootstrap_timeout_ms,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                # with the default of 30 s between tries a client would miss a broker that is back
+                reconnect_backoff_max_ms=1000,
+            )
+
+    def __enter__(self) -> "Admin":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; again does nothing."""
+        self._client.close()
+
+    def topics(self) -> dict[str, int]:
+        """Every topic with its number of partitions."""
+        return {topic["name"]: len(topic["partitions"]) for topic in self._client.describe_topics()}
+
+    def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Create what is missing, set what differs; the names of what was changed. Partitions never change."""
+        present = self.topics()
+        missing = [spec for spec in specs if spec.name not in present]
+        if missing:
+            self._create(missing)
+        found = [spec for spec in specs if spec.name in present]
+        return [spec.name for spec in missing] + self._adjust(found)
+
+    def _create(self, specs: Sequence[TopicSpec]) -> None:
+        self._client.create_topics(
+            {
+                spec.name: {"num_partitions": spec.partitions, "replication_factor": 1, "configs": dict(spec.config)}
+                for spec in specs
+            },
+            wait_for_metadata=True,
+        )
+
+    def _adjust(self, specs: Sequence[TopicSpec]) -> list[str]:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs]
+        if not resources:
+            return []
+        held = self._client.describe_configs(resources, config_filter=ConfigFilterType.ALL)["topic"]
+        different = {
+            spec.name: changes
+            for spec in specs
+            if (changes := {key: value for key, value in spec.config.items() if held[spec.name][key]["value"] != value})
+        }
+        if different:
+            self._client.alter_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name, changes) for name, changes in different.items()]
+            )
+        return list(different)
+
+    def topic_config(self, topic: str, key: str) -> str:
+        """The value in force of one setting of a topic."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        value: str = self._client.describe_configs([resource], config_filter=ConfigFilterType.ALL)["topic"][topic][key][
+            "value"
+        ]
+        return value
+
+    def ensure_grants(self, grants: Sequence[Grant]) -> tuple[int, int]:
+        """Make the topic rights of all principals exactly these; how many rules were added and removed."""
+        wanted = {rule for grant in grants for rule in _rules(grant)}
+        held = {_rule(acl) for acl in self._acls()}
+        added, removed = wanted - held, held - wanted
+        if added:
+            answer = self._client.create_acls([_acl(*rule) for rule in sorted(added)])
+            if answer["failed"]:
+                raise answer["failed"][0]
+        if removed:
+            self._client.delete_acls([_filter(*rule) for rule in sorted(removed)])
+        return len(added), len(removed)
+
+    def _acls(self) -> list[ACL]:
+        pattern = ResourcePatternFilter(ResourceType.TOPIC, None, ACLResourcePatternType.ANY)
+        everything = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+        found: list[ACL] = self._client.describe_acls(everything)[0]
+        return found
+
+    def users(self) -> set[str]:
+        """The SCRAM users that the broker knows."""
+        return set(self._client.describe_user_scram_credentials())
+
+    def set_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Create these SCRAM-SHA-512 users, or give them a new password."""
+        if passwords:
+            self._client.alter_user_scram_credentials(
+                [
+                    UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)
+                    for user, password in passwords.items()
+                ]
+            )
+
+    def end_offset(self, topic: str, partition: int = 0) -> int:
+        """The offset that the next record will get: one small request, answered by the partition's log."""
+        place = TopicPartition(topic, partition)
+        offset: int = self._client.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
+        return offset
+
+
+Rule = tuple[str, str, int]
+
+
+def _rules(grant: Grant) -> list[Rule]:
+    """WRITE and DESCRIBE suffice for an idempotent producer."""
+    operations = [ACLOperation.DESCRIBE]
+    operations += [ACLOperation.READ] if grant.read else []
+    operations += [ACLOperation.WRITE] if grant.write else []
+    return [(f"User:{grant.principal}", grant.topic, int(operation)) for operation in operations]
+
+
+def _rule(acl: ACL) -> Rule:
+    return (acl.principal, acl.resource_pattern.resource_name, int(acl.operation))
+
+
+def _acl(principal: str, topic: str, operation: int) -> ACL:
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    return ACL(principal, "*", ACLOperation(operation), ACLPermissionType.ALLOW, pattern)
+
+
+def _filter(principal: str, topic: str, operation: int) -> ACLFilter:
+    pattern = ResourcePatternFilter(ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+    return ACLFilter(principal, "*", ACLOperation(operation), ACLPermissionType.ALLOW, pattern)

@@ -1,0 +1,93 @@
+"""How every client of ours reaches the broker, and how a wrong password becomes a clear error at once."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafka.errors import SaslAuthenticationFailedError
+
+from streamforge.errors import ConfigError, Fault
+
+BOOTSTRAP = "127.0.0.1:9092"
+_FALSE_ALARM = "Exchanging credentials in the clear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Address and identity of one client: SCRAM-SHA-512 on the loopback listener."""
+
+    bootstrap: str
+    username: str
+    password: str = field(repr=False)
+    client_id: str
+
+    @classmethod
+    def from_environment(cls, principal: str) -> "Connection":
+        """The connection of this process: STREAMFORGE_BOOTSTRAP, _KAFKA_USER and _KAFKA_PASSWORD_FILE, else defaults.
+
+        `principal` is the user where the environment names none. Raises ConfigError when the password is not readable.
+        """
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")
+        path = Path(os.environ.get("STREAMFORGE_KAFKA_PASSWORD_FILE", f"{credentials}/kafka-password"))
+        try:
+            password = path.read_text().strip()
+        except OSError as error:
+            message = f"the Kafka password cannot be read: {error.strerror}"
+            raise ConfigError([Fault(file=str(path), message=message)]) from error
+        username = os.environ.get("STREAMFORGE_KAFKA_USER", principal)
+        return cls(
+            bootstrap=os.environ.get("STREAMFORGE_BOOTSTRAP", BOOTSTRAP),
+            username=username,
+            password=password,
+            client_id=username,
+        )
+
+    def kwargs(self) -> dict[str, object]:
+        """The arguments that kafka-python's producer, consumer and admin client have in common."""
+        _silence_false_alarm()
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "client_id": self.client_id,
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+
+@contextmanager
+def watch_authentication(connection: Connection) -> Iterator[None]:
+    """While a client is constructed inside: a refused password raises ConfigError at once.
+
+    kafka-python takes a refused password for a lost connection and tries for 30 s; the cause passes by only as an
+    argument of a warning of its connection manager. A filter that raises there ends its bootstrap loop.
+    """
+    logger = logging.getLogger("kafka.net.manager")
+    logger.addFilter(_raise_refusal)
+    try:
+        yield
+    except SaslAuthenticationFailedError as error:
+        message = f"the broker refuses the password of Kafka user '{connection.username}'"
+        hint = "the credential kafka-password must be the one that `streamforge firstboot` made for this user"
+        raise ConfigError([Fault(file=connection.bootstrap, message=message, hint=hint)]) from error
+    finally:
+        logger.removeFilter(_raise_refusal)
+
+
+def _raise_refusal(record: logging.LogRecord) -> bool:
+    for argument in record.args if isinstance(record.args, tuple) else ():
+        if isinstance(argument, SaslAuthenticationFailedError):
+            raise argument
+    return True
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    return _FALSE_ALARM not in record.getMessage()
+
+
+def _silence_false_alarm() -> None:
+    """SCRAM sends a proof, never the password: the client's warning about it is wrong. Adding it again does nothing."""
+    logging.getLogger("kafka.net.sasl.scram").addFilter(_is_no_false_alarm)

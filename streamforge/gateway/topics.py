@@ -1,0 +1,81 @@
+"""The one table of topics, and how a disk budget becomes retention.
+
+Retention is by bytes alone, never by time: a clock step of a year would empty a topic. Kafka deletes whole segments
+and only what lies beyond `retention.bytes`, so a partition really holds up to retention plus one segment and the
+indexes; what `retention_bytes` answers is the share of the budget less exactly that.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MEBIBYTE = 1024 * 1024
+# Recovery after a power cut and eviction work segment by segment: small steps.
+SEGMENT_BYTES = 16 * MEBIBYTE
+# Kafka 4 takes no smaller segment; used where a topic's share is small.
+SMALLEST_SEGMENT_BYTES = MEBIBYTE
+# The active segment holds its offset and its time index preallocated.
+INDEX_BYTES = 256 * 1024
+# Closed segments keep trimmed indexes: 20 bytes for every 4096 of log, rounded up.
+INDEX_SHARE = 0.01
+# A share is cut into at least this many segments, so that eviction takes an eighth and not all.
+SEGMENTS_PER_SHARE = 8
+MAX_PARTITIONS = 12
+
+
+class Priority(StrEnum):
+    """Which topics the disk gives up first: low before high; critical never."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One topic: its share of the disk budget in per cent, and whether every record is on the disk before its ack."""
+
+    name: str
+    share_percent: int
+    priority: Priority
+    flushed: bool = False
+
+    def segment_bytes(self, budget_bytes: int, partitions: int) -> int:
+        """Size of a segment: the usual one, or a power of two that fits the share."""
+        wanted = budget_bytes * self.share_percent // 100 // partitions // SEGMENTS_PER_SHARE
+        size = SEGMENT_BYTES
+        while size > wanted and size > SMALLEST_SEGMENT_BYTES:
+            size //= 2
+        return size
+
+    def retention_bytes(self, budget_bytes: int, partitions: int) -> int:
+        """`retention.bytes` of one partition, so that all its files stay within the share (at least one segment)."""
+        share = budget_bytes * self.share_percent // 100 // partitions
+        segment = self.segment_bytes(budget_bytes, partitions)
+        return max(segment, int((share - segment - 2 * INDEX_BYTES) * (1 - INDEX_SHARE)))
+
+    def config(self, budget_bytes: int, partitions: int) -> dict[str, str]:
+        """The topic's own settings by Kafka's names; all else is the broker's default."""
+        config = {
+            "retention.bytes": str(self.retention_bytes(budget_bytes, partitions)),
+            "segment.bytes": str(self.segment_bytes(budget_bytes, partitions)),
+        }
+        return config | {"flush.messages": "1"} if self.flushed else config
+
+
+TOPICS = (
+    Topic(name="telemetry.raw", share_percent=30, priority=Priority.LOW),
+    Topic(name="telemetry.clean", share_percent=25, priority=Priority.MEDIUM),
+    Topic(name="telemetry.1s", share_percent=12, priority=Priority.LOW),
+    Topic(name="telemetry.10s", share_percent=4, priority=Priority.MEDIUM),
+    Topic(name="telemetry.1min", share_percent=6, priority=Priority.HIGH),
+    Topic(name="telemetry.1hour", share_percent=2, priority=Priority.HIGH),
+    Topic(name="events.raw", share_percent=1, priority=Priority.MEDIUM, flushed=True),
+    Topic(name="events.clean", share_percent=3, priority=Priority.HIGH, flushed=True),
+    Topic(name="alarms.raw", share_percent=1, priority=Priority.CRITICAL, flushed=True),
+    Topic(name="alarms.clean", share_percent=5, priority=Priority.CRITICAL, flushed=True),
+    Topic(name="dlq.telemetry", share_percent=4, priority=Priority.LOW),
+    Topic(name="dlq.events", share_percent=1, priority=Priority.MEDIUM),
+    Topic(name="audit_trail", share_percent=1, priority=Priority.CRITICAL),
+)
+RESERVE_PERCENT = 100 - sum(topic.share_percent for topic in TOPICS)
