@@ -1,0 +1,124 @@
+"""Writing to the log: idempotent, acknowledged by the disk's owner, bounded in what is outstanding."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from streamforge.bus.connection import Connection, watch_authentication
+from streamforge.bus.failures import translate
+from streamforge.errors import StreamForgeError
+from streamforge.progress import Headers, Partition
+
+OnAcknowledged = Callable[[int], None]
+
+BOOTSTRAP_TIMEOUT_MS = 4_000
+MAX_BLOCK_MS = 4_000
+# A shorter one reports records as failed that stand in the log, and a resend then doubles them (measured).
+NEVER_GIVE_UP_MS = 2**31 - 1
+MOST_REQUEST_BYTES = 2 * 1024 * 1024
+MOST_OUTSTANDING_BYTES = 4 * 1024 * 1024
+
+
+class Producer:
+    """One producer. Constructing it connects and learns of the topics.
+
+    Raises ConfigError for a refused password, Fatal for a refused topic, NotConnected when the broker is away.
+    After a failure seen in `failure` the producer is of no use: close it, read the tail of the log, make a new one.
+    """
+
+    def __init__(
+        self, connection: Connection, topics: tuple[str, ...], *, linger_ms: int = 20, compression: str | None = "lz4"
+    ) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._outstanding_bytes = 0
+        self._failure: StreamForgeError | None = None
+        _quiet()
+        try:
+            with watch_authentication(connection):
+                self._client = KafkaProducer(
+                    **connection.kwargs(),
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=linger_ms,
+                    batch_size=512 * 1024,
+                    max_request_size=MOST_REQUEST_BYTES,
+                    compression_type=compression,
+                    delivery_timeout_ms=NEVER_GIVE_UP_MS,
+                    bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
+                    max_block_ms=MAX_BLOCK_MS,
+                    reconnect_backoff_max_ms=1_000,
+                    metrics_enabled=False,
+                )
+        except (KafkaError, OSError) as error:
+            raise translate(error, connection) from error
+        for topic in topics:
+            self._learn(topic)
+
+    def _learn(self, topic: str) -> None:
+        try:
+            self._client.partitions_for(topic)
+        except (KafkaError, OSError) as error:
+            self.close(0.0)
+            raise translate(error, self._connection, topic) from error
+
+    @property
+    def outstanding_bytes(self) -> int:
+        """Bytes handed over and not yet acknowledged."""
+        return self._outstanding_bytes
+
+    @property
+    def failure(self) -> StreamForgeError | None:
+        """The first failure of a record that was handed over; none while all is well."""
+        return self._failure
+
+    def send(self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: OnAcknowledged) -> None:
+        """Hand one record over; `on_ack(offset)` runs in the client's thread once it stands on the log.
+
+        Never waits for the broker. Raises the earlier `failure`, or Rejected for a record that is too large.
+        """
+        if self._failure is not None:
+            raise self._failure
+        size = len(key) + len(value)
+        with self._lock:
+            self._outstanding_bytes += size
+        try:
+            future = self._client.send(place.topic, value, key, list(headers), place.number)
+        except (KafkaError, OSError) as error:
+            with self._lock:
+                self._outstanding_bytes -= size
+            raise translate(error, self._connection, place.topic) from error
+
+        def acknowledged(metadata: object) -> None:
+            with self._lock:
+                self._outstanding_bytes -= size
+            on_ack(metadata.offset)  # type: ignore[attr-defined] # kafka-python's RecordMetadata
+
+        def failed(error: BaseException) -> None:
+            if self._failure is None:
+                self._failure = translate(error, self._connection, place.topic)
+
+        future.add_callback(acknowledged)
+        future.add_errback(failed)
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Wait until everything handed over is acknowledged. Raises NotConnected when that takes longer, or `failure`."""
+        try:
+            self._client.flush(timeout_seconds)
+        except (KafkaError, OSError) as error:
+            raise translate(error, self._connection) from error
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self, timeout_seconds: float = 2.0) -> None:
+        """Let go; what is not acknowledged by then may or may not stand on the log. Again does nothing."""
+        self._client.close(timeout_seconds, null_logger=True)
+
+
+def _quiet() -> None:
+    """A broker that is away is one message of ours, not one of the library's per attempt."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("kafka.net.manager").setLevel(logging.WARNING)

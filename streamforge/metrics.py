@@ -1,0 +1,50 @@
+"""The same metrics for every component, in Prometheus' text form; a contract test asserts them for each."""
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+class _Computed(Collector):
+    """A gauge whose value is asked for when it is scraped."""
+
+    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
+        self._name, self._text, self._value = name, text, value
+
+    def collect(self) -> list[Metric]:
+        return [GaugeMetricFamily(self._name, self._text, value=self._value())]
+
+
+class Metrics:
+    """The counters of one process. Counting a batch is one call: `records_in.inc(len(batch))`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.records_in = self._counter("records_in_total", "Readings taken in")
+        self.records_out = self._counter("records_out_total", "Readings handed on and acknowledged")
+        self.dropped = self._counter("records_dropped_total", "Readings not handed on", "intentional")
+        self.errors = self._counter("errors_total", "Errors by where and what", "stage", "type")
+        self.connected = Gauge("streamforge_connected", "1 while every peer answers", registry=self.registry)
+        self.last_success = Gauge(
+            "streamforge_last_success_timestamp_seconds", "When work was last done", registry=self.registry
+        )
+        self.dropped.labels(intentional="true").inc(0)
+        self.dropped.labels(intentional="false").inc(0)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"streamforge_{name}", text, labels, registry=self.registry)
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """One more figure, computed at each scrape; `name` without the product's prefix."""
+        self.registry.register(_Computed(f"streamforge_{name}", text, value))
+
+    def succeeded(self) -> None:
+        """Work was done just now."""
+        self.last_success.set(time.time())
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text exposition format."""
+        return generate_latest(self.registry)
