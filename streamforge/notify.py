@@ -30,3 +30,7 @@ class Notifier:
     def stopping(self) -> None:
         """The unit is about to end."""
         self._notifier.notify("STOPPING=1")
+
+    def extend_start(self, seconds: float) -> None:
+        """The start goes on and needs up to this many more seconds: TimeoutStartSec= shall not end it."""
+        self._notifier.notify(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
