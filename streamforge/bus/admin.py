@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from kafka import TopicPartition
 from kafka.admin import (
@@ -54,17 +55,23 @@ class Admin:
     Constructing it connects: ConfigError for a refused password, KafkaTimeoutError when no broker answers in time.
     """
 
-    def __init__(self, connection: Connection, *, bootstrap_timeout_ms: int = BOOTSTRAP_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        bootstrap_timeout_ms: int = BOOTSTRAP_TIMEOUT_MS,
+        request_timeout_ms: int = REQUEST_TIMEOUT_MS,
+    ) -> None:
         with watch_authentication(connection):
             self._client = KafkaAdminClient(
                 **connection.kwargs(),
                 bootstrap_timeout_ms=bootstrap_timeout_ms,
-                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                request_timeout_ms=request_timeout_ms,
                 # with the default of 30 s between tries a client would miss a broker that is back
                 reconnect_backoff_max_ms=1000,
             )
 
-    def __enter__(self) -> "Admin":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

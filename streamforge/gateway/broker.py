@@ -24,10 +24,14 @@ LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 # First ack 5-7 s after kill -9; the defaults (9000/2000) need 12-15 s, because the old session must end first.
 SESSION_MS, HEARTBEAT_MS = 3000, 1000
 NEVER_MINUTES = 2147483647
-# Quiet: INFO prints 112 kB at every start, most of it the configuration. Silenced is what one node says at each start.
-LOG_LEVELS = {
+SYSTEM_PROPERTIES = {
+    # Quiet: INFO prints 112 kB at every start, most of it the configuration.
     "org.slf4j.simpleLogger.defaultLogLevel": "warn",
     "org.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer": "info",
+    # The journal has the time; level first, so that the supervisor can give the line its priority.
+    "org.slf4j.simpleLogger.showThreadName": "false",
+    # log4j's interface is linked, its implementation left out; it would complain of that.
+    "log4j.provider": "org.apache.logging.log4j.simple.internal.SimpleProvider",
 }
 
 _PROPERTIES = """\
@@ -107,7 +111,7 @@ class Broker:
     work: Path
     libs: Path = LIBS
     archive: Path = LIBS.parent / "kafka.jsa"
-    password_name: str = "kafka-password"
+    password_name: str = "kafka-password"  # noqa: S105 - the name of a file
     client_port: int = 9092
     controller_port: int = 9093
 
@@ -152,12 +156,12 @@ class Broker:
         the directory's.
         """
         jars = ":".join(str(jar) for jar in sorted(self.libs.glob("*.jar")))
-        levels = [f"-D{name}={level}" for name, level in LOG_LEVELS.items()]
+        properties = [f"-D{name}={value}" for name, value in SYSTEM_PROPERTIES.items()]
         return [
             "java", *flags, "-XX:+UseSerialGC", f"-Xms{HEAP_START}", f"-Xmx{HEAP_MOST}", COMPILER,
             f"-XX:ReservedCodeCacheSize={CODE_CACHE}", f"-XX:MaxMetaspaceSize={METASPACE}",
             f"-XX:MaxDirectMemorySize={DIRECT_MEMORY}", f"-Xss{THREAD_STACK}", "-XX:+ExitOnOutOfMemoryError",
-            "-XX:-UsePerfData", *levels, "-cp", jars,
+            "-XX:-UsePerfData", *properties, "-cp", jars,
         ]  # fmt: skip
 
     def command(self, *, write_archive: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from streamforge.bus.admin import Admin
 from streamforge.bus.canary import Canary
@@ -16,6 +17,7 @@ from streamforge.errors import Fatal
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage
 from streamforge.gateway.principals import PRINCIPALS
+from streamforge.gateway.process import dies_with_parent
 from streamforge.gateway.topic_setup import set_up
 
 START_SECONDS = 60.0
@@ -36,11 +38,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def set_death_signal(command: list[str]) -> list[str]:
-    """The command, killed by the kernel when its parent dies (setpriv is util-linux's)."""
-    return ["setpriv", "--pdeathsig", "KILL", *command]
 
 
 class ThrowAwayBroker:
@@ -69,7 +66,7 @@ class ThrowAwayBroker:
         self._partitions = partitions
         self._is_set_up = not set_up_topics
 
-    def __enter__(self) -> "ThrowAwayBroker":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -100,12 +97,15 @@ class ThrowAwayBroker:
 
     def prepare(self) -> None:
         """Write the credentials and format the storage, once."""
-        if not self.credentials.exists():
-            self.credentials.mkdir(parents=True, mode=0o700)
-            for name, password in self.passwords.items():
-                (self.credentials / f"kafka-{name}").write_text(password)
+        self.write_credentials()
         format_storage(self.broker, self.passwords)
         self.broker.write_properties()
+
+    def write_credentials(self) -> None:
+        """One file `kafka-<principal>` each, as `streamforge firstboot` makes them."""
+        self.credentials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, password in self.passwords.items():
+            (self.credentials / f"kafka-{name}").write_text(password)
 
     def start(self, *, write_archive: bool = False) -> None:
         """Start it and wait until it serves; Fatal with the end of its log when it does not."""
@@ -113,7 +113,7 @@ class ThrowAwayBroker:
         command = self.broker.command(write_archive=write_archive)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                set_death_signal(command), stdout=log, stderr=log, env=self.broker.environment()
+                dies_with_parent(command), stdout=log, stderr=log, env=self.broker.environment()
             )
         self._wait_for_port()
         if not self._is_set_up:

@@ -1,6 +1,5 @@
 """`streamforge topics`: the oneshot that brings the broker's topics, rights and users to the tables."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

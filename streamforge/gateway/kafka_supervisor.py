@@ -1,0 +1,219 @@
+"""`streamforge kafka`: the main process of kafka.service, around the JVM.
+
+It formats the storage at first boot, starts the broker, is ready when a canary record went in and out, and ends a step
+(and so beats the watchdog) only with a probe that the broker answered. Whichever of the two processes ends, the other
+does: the JVM by an order or with its parent, this one with an error, so that systemd starts both anew.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from streamforge import service
+from streamforge.bus.canary import Canary
+from streamforge.bus.connection import Connection
+from streamforge.errors import Fatal, NotConnected
+from streamforge.gateway.broker import LIBS, Broker
+from streamforge.gateway.broker_format import format_storage, is_formatted
+from streamforge.gateway.jvm_log import prioritised
+from streamforge.gateway.principals import passwords
+from streamforge.gateway.process import dies_with_parent, resident_bytes
+from streamforge.health import Health, State
+from streamforge.logs import Log
+from streamforge.metrics import Metrics
+from streamforge.notify import Notifier
+
+UNIT = "kafka"
+# Three probes fit into the unit's WatchdogSec=10.
+PROBE_SECONDS = 3.0
+POLL_SECONDS = 0.25
+# After a power cut the broker reads every segment again before it opens its port: some 10 s per 500 MB on an SD card.
+RECOVERY_SECONDS = 900.0
+EXTENSION_SECONDS = 30.0
+# From the open port to the canary's return: 2 s seen, 14 s on a busy machine after kill -9.
+SERVE_SECONDS = 60.0
+# Longest orderly stop seen: 5 s. The unit's TimeoutStopSec is longer.
+STOP_SECONDS = 45.0
+EXIT_BY_SIGTERM = 128 + signal.SIGTERM  # how a JVM ends that was told to
+
+_log = Log("kafka")
+
+
+class KafkaSupervisor:
+    """One broker and its JVM, as a component of `service.run`."""
+
+    def __init__(self, broker: Broker, connection: Connection) -> None:
+        self.metrics = Metrics()
+        self.metrics.gauge("broker_resident_bytes", "Resident memory of the broker's JVM", self._resident_bytes)
+        self.metrics.gauge("broker_probe_seconds", "How long the last probe took", lambda: self._probe_seconds)
+        self._broker = broker
+        self._connection = connection
+        self._notifier = Notifier()
+        self._jvm: subprocess.Popen[str] | None = None
+        self._canary: Canary | None = None
+        self._probe_seconds = 0.0
+        self._complaint = ""
+
+    def open(self) -> None:
+        """Format where it was not done, start the JVM, send the canary through; Fatal where any of it fails."""
+        self._format()
+        self._spawn()
+        self._notifier.status("starting: the broker reads its log")
+        self._until(self._has_open_port, RECOVERY_SECONDS)
+        self._notifier.status("starting: a canary record is on its way")
+        self._until(self._sings, SERVE_SECONDS)
+
+    def step(self, stop: threading.Event) -> None:
+        """Wait, then probe until the broker answers: a broker that does not is the watchdog's to end."""
+        while not self._pause(stop) and not self._probe():
+            pass
+
+    def drain(self, deadline: float) -> None:
+        """Nothing is held here."""
+
+    def close(self) -> None:
+        """SIGTERM and wait, so that the next start need not recover."""
+        if self._canary is not None:
+            self._canary.close()
+            self._canary = None
+        if self._jvm is None:
+            return
+        self._jvm.terminate()
+        try:
+            self._jvm.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("broker_killed", reason="it did not stop", seconds=STOP_SECONDS)
+            self._jvm.kill()
+            self._jvm.wait()
+        self._jvm = None
+
+    def status(self) -> str:
+        """What `systemctl status` shows; constant while all is well, so that nothing is written for it."""
+        return self._complaint or f"serving on {self._broker.bootstrap}"
+
+    def health(self) -> Health:
+        """HEALTHY while probes are answered."""
+        details = {"probe_ms": round(self._probe_seconds * 1e3, 1), "resident_bytes": self._resident_bytes()}
+        state = State.UNHEALTHY if self._complaint else State.HEALTHY
+        return Health(state=state, status=self.status(), details=details)
+
+    def _format(self) -> None:
+        if not is_formatted(self._broker):
+            self._notifier.status("formatting the log (first boot)")
+            known = passwords(self._broker.credentials) | {self._connection.username: self._connection.password}
+            format_storage(self._broker, known)
+            _log.info("broker_formatted", users=sorted(known))
+        self._broker.write_properties()
+
+    def _spawn(self) -> None:
+        self._jvm = subprocess.Popen(
+            dies_with_parent(self._broker.command()),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", env=self._broker.environment(),
+        )  # fmt: skip
+        threading.Thread(target=_hand_on, args=(self._jvm,), name="jvm-log", daemon=True).start()
+
+    def _until(self, is_done: Callable[[], bool], seconds: float) -> None:
+        """Ask again and again while the JVM lives, for so long at most."""
+        deadline = time.monotonic() + seconds
+        while not is_done():
+            self._expect_alive()
+            if time.monotonic() > deadline:
+                msg = f"the broker does not serve after {seconds:.0f} s: {self._complaint or 'its port is closed'}"
+                raise Fatal(msg)
+            self._notifier.extend_start(EXTENSION_SECONDS)
+            time.sleep(POLL_SECONDS)
+
+    def _expect_alive(self) -> None:
+        code = self._jvm.poll() if self._jvm else None
+        if code == EXIT_BY_SIGTERM:
+            sys.exit(service.EXIT_STOPPED)  # whoever stops the unit tells both processes
+        if code is not None:
+            msg = f"the JVM ended with {code}"
+            raise Fatal(msg)
+
+    def _has_open_port(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._broker.client_port)) == 0
+
+    def _sings(self) -> bool:
+        try:
+            canary = Canary(self._connection)
+        except NotConnected as error:
+            self._complaint = str(error)
+            return False
+        try:
+            canary.sing()
+        except NotConnected as error:
+            self._complaint = str(error)
+            canary.close()
+            return False
+        self._complaint = ""
+        self._canary = canary
+        return True
+
+    def _pause(self, stop: threading.Event) -> bool:
+        """Sleep until the next probe; True when told to stop, Fatal when the JVM ended."""
+        deadline = time.monotonic() + PROBE_SECONDS
+        while time.monotonic() < deadline:
+            if stop.wait(POLL_SECONDS):
+                return True
+            self._expect_alive()
+        return False
+
+    def _probe(self) -> bool:
+        """Whether the broker answers; a change for the worse is said once."""
+        started = time.monotonic()
+        try:
+            if self._canary is not None:
+                self._canary.look()
+        except NotConnected as error:
+            self._expect_alive()
+            if not self._complaint:
+                _log.warning("broker_silent", reason=str(error))
+            self._complaint = f"the broker does not answer: {error}"
+            self._notifier.status(self._complaint)
+            return False
+        self._probe_seconds = time.monotonic() - started
+        self._complaint = ""
+        self.metrics.succeeded()
+        return True
+
+    def _resident_bytes(self) -> int:
+        return resident_bytes(self._jvm.pid) if self._jvm else 0
+
+
+def _hand_on(jvm: subprocess.Popen[str]) -> None:
+    for line in prioritised(jvm.stdout or ()):
+        print(line, file=sys.stderr, flush=True)
+
+
+def broker_from_environment() -> Broker:
+    """The appliance's broker: paths by STREAMFORGE_ROOT and the unit's directories, port by STREAMFORGE_BOOTSTRAP."""
+    root = Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge"))
+    libs = Path(os.environ.get("STREAMFORGE_KAFKA_LIBS", LIBS))
+    port = os.environ.get("STREAMFORGE_BOOTSTRAP", "127.0.0.1:9092").rpartition(":")[2]
+    return Broker(
+        data=root / "kafka" / "data",
+        credentials=Path(os.environ["CREDENTIALS_DIRECTORY"]),
+        work=Path(os.environ["RUNTIME_DIRECTORY"]),
+        libs=libs,
+        archive=Path(os.environ.get("STREAMFORGE_KAFKA_ARCHIVE", libs.parent / "kafka.jsa")),
+        client_port=int(port),
+        controller_port=int(os.environ.get("STREAMFORGE_CONTROLLER_PORT", "9093")),
+    )
+
+
+def main() -> int:
+    """Run the appliance's broker until SIGTERM; the exit code for systemd."""
+    return service.run(lambda: KafkaSupervisor(broker_from_environment(), Connection.from_environment("kafka")), UNIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
