@@ -1,0 +1,268 @@
+"""Modbus TCP: PLCs, meters, drives, and serial devices behind a Modbus gateway. Reads only.
+
+Units behind one host and port share one connection, one request at a time, each waiting its turn.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from time import time_ns
+from typing import Annotated
+
+from streamforge.adapters.base import EVERY_READING, AdapterConfig, Batch, Device, Poller
+from streamforge.adapters.modbus_decode import Decoder, Scan
+from streamforge.adapters.modbus_link import NO_RESPONSE, Failure, Link, Question
+from streamforge.adapters.modbus_points import Point, expand, expand_all
+from streamforge.adapters.register_plan import AUTOMATIC_GAP_REGISTERS, Budget, plan
+from streamforge.adapters.tags import Order, TagRow
+from streamforge.config import Bounds
+from streamforge.errors import NotConnected
+from streamforge.model import names
+
+MODBUS_PORT = 502
+AUTOMATIC = "auto"
+Port = Annotated[int, Bounds(1, 65535)]
+UnitId = Annotated[int, Bounds(0, 255)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRow(TagRow):
+    """A tag row whose `at` is a register (see `streamforge.adapters.registers`)."""
+
+    def __post_init__(self) -> None:
+        TagRow.__post_init__(self)
+        if self.at:
+            expand(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The device at the other end; `[[devices]]` may name others."""
+
+    host: str = ""
+    port: Port = MODBUS_PORT
+    unit_id: UnitId = 1
+    timeout_ms: Annotated[int, Bounds(10, 60_000)] = 1000
+    max_gap: int | str = AUTOMATIC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Whose readings these are."""
+
+    asset_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """The short form: address -> row, for the unit of `[source]`."""
+
+    registers: dict[str, RegisterRow] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows()
+
+    def rows(self) -> tuple[RegisterRow, ...]:
+        """The rows, each with its key as `at`. Raises ValueError naming the row that is wrong."""
+        for key, row in self.registers.items():
+            if row.at:
+                msg = f"{key}: the key is the address already, so the row has no `at`"
+                raise ValueError(msg)
+        return tuple(replace(row, at=key) for key, row in self.registers.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """One unit; what it leaves out is taken from `[source]` and `poll_interval_ms`."""
+
+    asset_id: str
+    host: str = ""
+    port: Port | None = None
+    unit_id: UnitId | None = None
+    timeout_ms: Annotated[int, Bounds(10, 60_000)] | None = None
+    poll_interval_ms: Annotated[int, Bounds(10, 86_400_000)] | None = None
+    max_gap: int | str | None = None
+    order: Order = Order.ABCD
+    tags: tuple[RegisterRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.asset_id or not self.tags:
+            msg = "a device needs an asset_id and at least one row in tags"
+            raise ValueError(msg)
+        for row in self.tags:
+            if not row.at:
+                msg = f"{row.param}: `at` is missing: the register to read, for example 40001 or HR0"
+                raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusTcpConfig(AdapterConfig):
+    """adapters/modbus-tcp/<instance>.toml; `modbus_tcp.toml` beside this module explains every key."""
+
+    source: Source = field(default_factory=Source)
+    output: Output = field(default_factory=Output)
+    mapping: Mapping = field(default_factory=Mapping)
+    devices: tuple[DeviceRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = list(self.device_rows())
+        if not rows:
+            msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"
+            raise ValueError(msg)
+        for row in rows:
+            if not (row.host or self.source.host):
+                msg = f"{row.asset_id}: no host: set it in [source] or in the device"
+                raise ValueError(msg)
+            gap_registers(row.max_gap if row.max_gap is not None else self.source.max_gap)
+        _refuse_doubles(point for row in rows for point in _points(row))
+
+    def device_rows(self) -> Iterator[DeviceRow]:
+        """Every unit, that of the short form first."""
+        if self.mapping.registers:
+            yield DeviceRow(asset_id=self.output.asset_id, tags=self.mapping.rows())
+        yield from self.devices
+
+
+def gap_registers(max_gap: int | str) -> int:
+    """Registers between two wanted ones that are read along. Raises ValueError where it is no such number."""
+    if max_gap == AUTOMATIC:
+        return AUTOMATIC_GAP_REGISTERS
+    if isinstance(max_gap, str) or max_gap < 0:
+        msg = f'max_gap {max_gap!r} is not understood: write "auto" or a number of registers, 0 for none'
+        raise ValueError(msg)
+    return max_gap
+
+
+def _points(row: DeviceRow) -> list[Point]:
+    """The points of a unit, each with its asset."""
+    return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.tags, row.order)]
+
+
+def _refuse_doubles(points: Iterator[Point]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for point in points:
+        key = (point.asset_id, point.parameter)
+        if key in seen:
+            msg = f"{point.asset_id} has two parameters named {point.parameter!r}"
+            raise ValueError(msg)
+        seen.add(key)
+
+
+@dataclass(slots=True)
+class _Job:
+    """How one device is read, and how often in a row it kept silent."""
+
+    device: Device
+    link: Link
+    timeout_seconds: float
+    steps: list[tuple[Question, Decoder]]
+    silent: int = 0
+
+
+class ModbusTcp(Poller[ModbusTcpConfig]):
+    """One instance: all its units on as many connections as there are hosts."""
+
+    Config = ModbusTcpConfig
+
+    def __init__(self, config: ModbusTcpConfig) -> None:
+        super().__init__(config)
+        self._links: dict[tuple[str, int], Link] = {}
+        self._jobs: dict[str, _Job] = {}
+        for row in config.device_rows():
+            self._add_unit(row)
+        self._devices = tuple(job.device for job in self._jobs.values())
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        return self._devices
+
+    async def connect(self, device: Device) -> None:
+        job = self._jobs[device.key]
+        await job.link.connect(job.timeout_seconds)
+
+    async def poll(self, device: Device) -> Batch:
+        job = self._jobs[device.key]
+        scan = Scan()
+        began_ns = time_ns()
+        silence: Failure | None = None
+        for question, decoder in job.steps:
+            outcome = silence or await self._read(job, question)
+            if isinstance(outcome, bytes):
+                decoder.decode(outcome, scan)
+            else:
+                scan.fail(len(decoder.points), outcome.quality, outcome.reason)
+                silence = outcome if outcome.is_silence else None
+        return Batch(
+            asset_id=device.asset_id,
+            names=device.names,
+            values=tuple(scan.values),
+            others=scan.others,
+            qualities=scan.qualities,
+            reasons={index: reason for index, (_, reason) in scan.faults.items()},
+            device_times_us=((began_ns + time_ns()) // 2000,),
+        )
+
+    async def close(self) -> None:
+        for link in self._links.values():
+            link.close()
+
+    async def _read(self, job: _Job, question: Question) -> bytes | Failure:
+        """One request; silence is doubtful the first time and bad from the second on, also over a new connection."""
+        try:
+            outcome = await job.link.read(question, job.timeout_seconds)
+        except NotConnected:
+            job.silent += 1
+            raise
+        if isinstance(outcome, bytes) or not outcome.is_silence:
+            job.silent = 0
+            return outcome
+        job.silent += 1
+        return outcome if job.silent == 1 else NO_RESPONSE
+
+    def _add_unit(self, row: DeviceRow) -> None:
+        """One job for each asset and interval of a unit."""
+        source = self.config.source
+        address = (row.host or source.host, row.port or source.port)
+        link = self._links.setdefault(address, Link(*address))
+        unit_id = source.unit_id if row.unit_id is None else row.unit_id
+        own_ms = row.poll_interval_ms or self.config.poll_interval_ms
+        budget = Budget(gap_registers=gap_registers(source.max_gap if row.max_gap is None else row.max_gap))
+        points = sorted(_points(row), key=lambda p: (p.interval_ms not in {0, own_ms}, *_grid(p, own_ms)))
+        for (asset_id, interval_ms), group in groupby(points, key=lambda p: _grid(p, own_ms)):
+            steps = [
+                (Question(request.table, unit_id, request.start, request.count), Decoder(request))
+                for request in plan(group, budget)
+            ]
+            key = self._key(asset_id if interval_ms == own_ms else f"{asset_id}@{interval_ms}ms")
+            device = _device(key, asset_id, interval_ms, steps, f"{link.address} unit {unit_id}")
+            timeout_ms = row.timeout_ms or source.timeout_ms
+            self._jobs[key] = _Job(device=device, link=link, timeout_seconds=timeout_ms / 1000, steps=steps)
+
+    def _key(self, wanted: str) -> str:
+        """`wanted`, numbered where two units feed one asset at one interval."""
+        number = sum(key == wanted or key.startswith(f"{wanted}#") for key in self._jobs)
+        return f"{wanted}#{number + 1}" if number else wanted
+
+
+def _grid(point: Point, own_ms: int) -> tuple[str, int]:
+    return point.asset_id, point.interval_ms or own_ms
+
+
+def _device(
+    key: str, asset_id: str, interval_ms: int, steps: Sequence[tuple[Question, Decoder]], address: str
+) -> Device:
+    """The device as the runner sees it; its columns stand in the order in which the answers are decoded."""
+    points = [point for _, decoder in steps for point in decoder.points]
+    rules = tuple(point.rule for point in points)
+    return Device(
+        key=key,
+        asset_id=asset_id,
+        interval_seconds=interval_ms / 1000,
+        names=names(
+            tuple(point.parameter for point in points),
+            tuple(point.unit for point in points),
+            bytes(point.kind for point in points),
+        ),
+        rules=() if all(rule == EVERY_READING for rule in rules) else rules,
+        address=address,
+    )
