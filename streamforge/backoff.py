@@ -1,4 +1,4 @@
-"""How long to wait before the next try: 0.5 s doubling to 30 s, with full jitter, so that a fleet does not knock in step."""
+"""How long to wait before the next try: 0.5 s doubling to 30 s, with full jitter: a fleet must not knock in step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,10 +1,10 @@
 """The four errors, chosen by who must act.
 
-    StreamForgeError
-     |- ConfigError    the operator: file, line, key and what to write instead; the unit exits 78 and is not restarted
-     |- NotConnected   the runner: it reconnects with backoff (any OSError is treated the same)
-     |- Rejected       nobody now: those records go to the dead letter topic, the rest goes on
-     '- Fatal          systemd: the unit exits 1 and is restarted
+StreamForgeError
+ |- ConfigError    the operator: file, line, key and what to write instead; the unit exits 78 and is not restarted
+ |- NotConnected   the runner: it reconnects with backoff (any OSError is treated the same)
+ |- Rejected       nobody now: those records go to the dead letter topic, the rest goes on
+ '- Fatal          systemd: the unit exits 1 and is restarted
 """
 
 from collections.abc import Sequence

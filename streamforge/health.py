@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
     timeout = REQUEST_SECONDS
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         asked = self.server.asked
         if self.path == "/metrics":
             self._answer(200, asked.metrics(), "text/plain; version=0.0.4; charset=utf-8")

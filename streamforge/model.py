@@ -316,14 +316,40 @@ def readings(batch: ReadingBatch, kafka_time_us: int = 0) -> list[Reading]:
 def aggregates(batch: AggregateBatch) -> list[Aggregate]:
     """The window in its single form, one `Aggregate` a parameter."""
     columns = zip(
-        batch.parameters, batch.units, batch.avg, batch.min, batch.max, batch.stddev, batch.count, batch.p50,
-        batch.p95, batch.p99, batch.good, batch.suspect, batch.bad, strict=True,
-    )  # fmt: skip
+        batch.parameters,
+        batch.units,
+        batch.avg,
+        batch.min,
+        batch.max,
+        batch.stddev,
+        batch.count,
+        batch.p50,
+        batch.p95,
+        batch.p99,
+        batch.good,
+        batch.suspect,
+        batch.bad,
+        strict=True,
+    )
     return [
         Aggregate(
-            asset_id=batch.asset_id, window_start_us=batch.window_start_us, window_end_us=batch.window_end_us,
-            revision=batch.revision, parameter=parameter, unit=unit, avg=avg, min=low, max=high, stddev=stddev,
-            count=count, p50=p50, p95=p95, p99=p99, good=good, suspect=suspect, bad=bad,
-        )  # fmt: skip
+            asset_id=batch.asset_id,
+            window_start_us=batch.window_start_us,
+            window_end_us=batch.window_end_us,
+            revision=batch.revision,
+            parameter=parameter,
+            unit=unit,
+            avg=avg,
+            min=low,
+            max=high,
+            stddev=stddev,
+            count=count,
+            p50=p50,
+            p95=p95,
+            p99=p99,
+            good=good,
+            suspect=suspect,
+            bad=bad,
+        )
         for parameter, unit, avg, low, high, stddev, count, p50, p95, p99, good, suspect, bad in columns
     ]

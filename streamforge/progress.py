@@ -68,15 +68,9 @@ class Progress:
 
     def to_json(self) -> str:
         """One line of JSON, the form in which every sink stores it."""
-        return json.dumps(
-            {
-                "positions": [[*part, at.next_offset, at.incarnation, at.topic_id] for part, at in self.positions.items()],
-                "counts": [
-                    [*key, c.delivered, c.rejected, c.evicted, c.next_count] for key, c in sorted(self.counts.items())
-                ],
-            },
-            separators=(",", ":"),
-        )
+        positions = [[*place, at.next_offset, at.incarnation, at.topic_id] for place, at in self.positions.items()]
+        counts = [[*key, c.delivered, c.rejected, c.evicted, c.next_count] for key, c in sorted(self.counts.items())]
+        return json.dumps({"positions": positions, "counts": counts}, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str | bytes) -> "Progress":

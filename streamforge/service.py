@@ -108,11 +108,17 @@ class _Life:
     def _asked(self) -> Asked:
         return Asked(
             unit=self._unit,
-            health=lambda: self._component.health(),
-            metrics=lambda: self._component.metrics.text(),
+            health=self._health,
+            metrics=self._metrics,
             is_ready=lambda: self._is_ready,
             since_us=lambda: self._since_us,
         )
+
+    def _health(self) -> Health:
+        return self._component.health()
+
+    def _metrics(self) -> bytes:
+        return self._component.metrics.text()
 
     def _ready(self) -> None:
         with suppress(OSError):

@@ -105,7 +105,7 @@ class Producer:
         future.add_errback(failed)
 
     def flush(self, timeout_seconds: float) -> None:
-        """Wait until everything handed over is acknowledged. Raises NotConnected when that takes longer, or `failure`."""
+        """Wait until all handed over is acknowledged. Raises NotConnected when that takes longer, or `failure`."""
         try:
             self._client.flush(timeout_seconds)
         except (KafkaError, OSError) as error:

@@ -47,7 +47,7 @@ class Pace:
 class Reader:
     """One consumer. Constructing it connects; raises ConfigError for a refused password, NotConnected when away."""
 
-    def __init__(self, connection: Connection, pace: Pace = Pace()) -> None:  # noqa: B008 - frozen
+    def __init__(self, connection: Connection, pace: Pace = Pace()) -> None:
         self._connection = connection
         self._pace = pace
         self._next: dict[Partition, int] = {}

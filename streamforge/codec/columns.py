@@ -119,10 +119,20 @@ class Decoder:
             msg = f"{len(data) - at} bytes too many"
             raise ValueError(msg)
         return ReadingBatch(
-            source=source, epoch=epoch, seq=seq, count_before=count_before, gateway_time_us=gateway_time,
-            time_quality=TimeQuality(time_quality), names=columns, values=values, others=others, qualities=qualities,
-            reasons=reasons, device_times_us=device_times, rejected=rejected,
-        )  # fmt: skip
+            source=source,
+            epoch=epoch,
+            seq=seq,
+            count_before=count_before,
+            gateway_time_us=gateway_time,
+            time_quality=TimeQuality(time_quality),
+            names=columns,
+            values=values,
+            others=others,
+            qualities=qualities,
+            reasons=reasons,
+            device_times_us=device_times,
+            rejected=rejected,
+        )
 
     def _source(self, data: bytes, start: int) -> tuple[Source, list[tuple[bytes, Names]], int]:
         at = start

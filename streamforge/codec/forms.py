@@ -73,8 +73,21 @@ def _reading_batch(form: Form) -> ReadingBatch:
 
 
 _AGGREGATE_COLUMNS = (
-    "parameters", "units", "avg", "min", "max", "stddev", "count", "p50", "p95", "p99", "good", "suspect", "bad", "sketches",
-)  # fmt: skip
+    "parameters",
+    "units",
+    "avg",
+    "min",
+    "max",
+    "stddev",
+    "count",
+    "p50",
+    "p95",
+    "p99",
+    "good",
+    "suspect",
+    "bad",
+    "sketches",
+)
 
 
 def _aggregate_batch_form(batch: AggregateBatch) -> Form:

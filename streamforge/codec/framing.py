@@ -17,9 +17,17 @@ _BATCH_FRAME = _FRAME.pack(MAGIC, _BATCH_ID)
 _decoder = columns.Decoder()
 
 _DAMAGE = (
-    ValueError, LookupError, EOFError, OverflowError, MemoryError, TypeError, AttributeError, AssertionError, struct.error,
+    ValueError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
     fastavro.read.SchemaResolutionError,
-)  # fmt: skip
+)
 
 
 def encode(record: Record | Aggregate) -> bytes:

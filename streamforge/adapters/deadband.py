@@ -1,0 +1,83 @@
+"""Report by exception: which readings of a scan are worth a record. Pure; time comes in as an argument."""
+
+from dataclasses import replace
+
+from streamforge.adapters.base import EVERY_READING, Batch, Device, ReportRule
+from streamforge.model import Names, Quality, Value, names
+
+BAD = Quality.BAD.value
+
+
+class Reporter:
+    """Remembers what was last reported of one device and selects from each scan what is due.
+
+    A reading is due when its parameter reports every reading, when it changed by more than the deadband, when its
+    quality changed, or after `max_silence_seconds`. A BAD reading is due once, then at `max_silence_seconds`.
+    """
+
+    def __init__(self, device: Device) -> None:
+        count = len(device.names)
+        self._rules = device.rules or (EVERY_READING,) * count
+        self._has_deadbands = any(rule.deadband is not None for rule in self._rules)
+        self._last: list[Value] = [None] * count
+        self._quality = bytearray(count)
+        self._at_seconds = [float("-inf")] * count
+        self._subsets: dict[tuple[int, ...], Names] = {}
+
+    def select(self, batch: Batch, now_seconds: float) -> Batch | None:
+        """The due part of a scan of this device: the same object where all is due, None where nothing is."""
+        if not self._has_deadbands and BAD not in batch.qualities and BAD not in self._quality:
+            return batch
+        chosen = [index for index in range(len(batch.values)) if self._is_due(index, batch, now_seconds)]
+        if not chosen:
+            return None
+        return batch if len(chosen) == len(batch.values) else self._subset(batch, chosen)
+
+    def _is_due(self, index: int, batch: Batch, now_seconds: float) -> bool:
+        rule = self._rules[index]
+        quality = batch.qualities[index] if batch.qualities else 0
+        value = batch.others[index] if index in batch.others else batch.values[index]
+        is_due = (
+            quality != self._quality[index]
+            or now_seconds - self._at_seconds[index] >= rule.max_silence_seconds
+            or (quality != BAD and _is_changed(rule, self._last[index], value))
+        )
+        if is_due:
+            self._last[index] = value
+            self._quality[index] = quality
+            self._at_seconds[index] = now_seconds
+        return is_due
+
+    def _subset(self, batch: Batch, chosen: list[int]) -> Batch:
+        key = tuple(chosen)
+        if key not in self._subsets:
+            if len(self._subsets) >= 256:
+                self._subsets.clear()
+            whole = batch.names
+            self._subsets[key] = names(
+                tuple(whole.parameters[i] for i in chosen),
+                tuple(whole.units[i] for i in chosen),
+                bytes(whole.kinds[i] for i in chosen),
+            )
+        place = {old: new for new, old in enumerate(chosen)}
+        times = batch.device_times_us
+        return replace(
+            batch,
+            names=self._subsets[key],
+            values=tuple(batch.values[i] for i in chosen),
+            others={place[i]: value for i, value in batch.others.items() if i in place},
+            qualities=bytes(batch.qualities[i] for i in chosen) if batch.qualities else b"",
+            reasons={place[i]: reason for i, reason in batch.reasons.items() if i in place},
+            device_times_us=times if len(times) < 2 else tuple(times[i] for i in chosen),
+        )
+
+
+def _is_changed(rule: ReportRule, last: Value, value: Value) -> bool:
+    if rule.deadband is None:
+        return True
+    if isinstance(last, int | float) and isinstance(value, int | float):
+        if value == last:
+            return False
+        band = abs(last) * rule.deadband / 100.0 if rule.percent else rule.deadband
+        return not abs(value - last) <= band
+    return last != value

@@ -1,0 +1,81 @@
+"""The epoch of an adapter: a counter that grows with every start, on disk before the first reading is numbered.
+
+Never a clock. Beside it stand the counts of earlier epochs, so that the ledger can account for them.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE_NAME = "epochs.json"
+MOST_CLOSED = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochCount:
+    """Readings of one epoch: `read` = acknowledged by the log plus `dropped` before it."""
+
+    epoch: int
+    read: int = 0
+    dropped: int = 0
+
+
+class Epochs:
+    """The counter of one adapter instance, in its state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / FILE_NAME
+        self.closed: list[EpochCount] = []
+        self.current: EpochCount | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the disk remembers; if not, the log must be asked for the highest epoch in it."""
+        return self._path.exists()
+
+    def begin(self, highest_in_log: int = 0) -> int:
+        """Start the next epoch, above everything remembered and seen; on disk when this returns."""
+        self._load()
+        if self.current is not None:
+            self.closed = [*self.closed, self.current][-MOST_CLOSED:]
+        last = max([highest_in_log, *(count.epoch for count in self.closed)])
+        self.current = EpochCount(epoch=last + 1)
+        self._save()
+        return last + 1
+
+    def count(self, read: int, dropped: int) -> None:
+        """Note what this epoch has come to; on disk when this returns."""
+        if self.current is not None:
+            self.current = EpochCount(epoch=self.current.epoch, read=read, dropped=dropped)
+            self._save()
+
+    def correct(self, epoch: int, read: int) -> None:
+        """A closed epoch ended with `read` readings on the log: what a killed process could not note itself."""
+        self.closed = [
+            EpochCount(epoch=epoch, read=read, dropped=closed.dropped) if closed.epoch == epoch else closed
+            for closed in self.closed
+        ]
+        self._save()
+
+    def _load(self) -> None:
+        try:
+            held = json.loads(self._path.read_text())
+            self.closed = [EpochCount(**closed) for closed in held["closed"]]
+            self.current = EpochCount(**held["current"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            self.closed, self.current = [], None
+
+    def _save(self) -> None:
+        held = {"current": asdict(self.current) if self.current else None, "closed": [asdict(c) for c in self.closed]}
+        part = self._path.with_suffix(".part")
+        with part.open("w") as file:
+            json.dump(held, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(self._path)
+        directory = os.open(self._path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

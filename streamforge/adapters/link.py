@@ -1,0 +1,121 @@
+"""The adapter's way to the log: makes the producer, makes a new one after a failure, feeds it from the outbox."""
+
+import threading
+
+from streamforge.adapters.epochs import Epochs
+from streamforge.adapters.outbox import Outbox
+from streamforge.backoff import Backoff
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Reader
+from streamforge.codec import decode
+from streamforge.errors import NotConnected, Rejected
+from streamforge.logs import Log
+from streamforge.model import ReadingBatch, Topic
+
+_log = Log("adapter")
+TOPIC = Topic.TELEMETRY_RAW.value
+LINGER_MS = 20
+# How far back from the end of the log an adapter looks for its own last records.
+TAIL_RECORDS = 4_000
+
+
+class Link:
+    """Holds the producer. `connect` blocks for seconds and is called from a worker thread; the rest never blocks."""
+
+    def __init__(self, connection: Connection, adapter_id: str) -> None:
+        self._connection = connection
+        self._adapter_id = adapter_id
+        self._producer: Producer | None = None
+        self._partitions = 1
+        self.backoff = Backoff()
+        self.reason = "not tried yet"
+        self._is_away_said = False
+        self._lock = threading.Lock()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether records can be handed over."""
+        return self._producer is not None
+
+    def connect(self) -> None:
+        """Make a producer. Raises NotConnected; ConfigError and Fatal for what time does not heal."""
+        producer = Producer(self._connection, (TOPIC,), linger_ms=LINGER_MS)
+        reader = Reader(self._connection)
+        try:
+            self._partitions = max(1, len(reader.partitions(TOPIC)))
+        finally:
+            reader.close()
+        self.reason = ""
+        self.backoff.reset()
+        if self._is_away_said:
+            self._is_away_said = False
+            _log.info("broker_back", bootstrap=self._connection.bootstrap)
+        self._producer = producer
+
+    def own_tail(self) -> dict[int, dict[int, int]]:
+        """This adapter's newest records on the log: epoch -> seq -> count of the epoch's readings up to its end."""
+        found: dict[int, dict[int, int]] = {}
+        reader = Reader(self._connection)
+        try:
+            for place in reader.partitions(TOPIC):
+                for fetched in reader.tail(place, TAIL_RECORDS):
+                    _note(found, fetched.value, self._adapter_id)
+        finally:
+            reader.close()
+        return found
+
+    def away(self, error: BaseException) -> None:
+        """Note that the broker cannot be reached; said once."""
+        self.reason = str(error)
+        if not self._is_away_said:
+            self._is_away_said = True
+            _log.warning("broker_away", bootstrap=self._connection.bootstrap, reason=self.reason)
+
+    def pump(self, outbox: Outbox) -> None:
+        """Hand over what the outbox holds; a failed producer is let go. Raises Fatal where time does not heal."""
+        if self._producer is None:
+            return
+        failure = self._producer.failure
+        try:
+            if failure is not None:
+                raise failure
+            outbox.pump(self._producer, self._partitions)
+        except NotConnected as error:
+            self.away(error)
+            self.drop()
+
+    def drop(self) -> None:
+        """Let the producer go."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(0.0)
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Wait until what was handed over is acknowledged. Raises NotConnected when that takes longer."""
+        if self._producer is not None:
+            self._producer.flush(timeout_seconds)
+
+
+def _note(found: dict[int, dict[int, int]], value: bytes, adapter_id: str) -> None:
+    try:
+        record = decode(value)
+    except Rejected:
+        return
+    if isinstance(record, ReadingBatch) and record.source.adapter_id == adapter_id:
+        found.setdefault(record.epoch, {})[record.seq] = record.count_before + len(record)
+
+
+def begin_epoch(epochs: Epochs, tail: dict[int, dict[int, int]]) -> int:
+    """The next epoch, above everything in the log's tail."""
+    epoch = epochs.begin(max(tail, default=0))
+    correct_closed(epochs, tail)
+    return epoch
+
+
+def correct_closed(epochs: Epochs, tail: dict[int, dict[int, int]]) -> None:
+    """What a killed process had on the log and could not note itself becomes the count of its epoch."""
+    for closed in list(epochs.closed):
+        counts = tail.get(closed.epoch)
+        if counts and max(counts.values()) != closed.read:
+            epochs.correct(closed.epoch, max(counts.values()))

@@ -1,0 +1,96 @@
+"""The connection to one address, shared by the devices behind it: made, lost and made again with backoff."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from streamforge.backoff import Backoff
+from streamforge.errors import NotConnected
+from streamforge.logs import Log
+
+_log = Log("adapter")
+
+
+class DeviceState(StrEnum):
+    """How a device stands."""
+
+    CONNECTING = "CONNECTING"
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+@dataclass(slots=True, kw_only=True)
+class Peer:
+    """One address. `run` keeps the connection; `lost` says that it is gone. Says each change once."""
+
+    address: str
+    connect: Callable[[], Awaitable[None]]
+    backoff: Backoff
+    is_connected: bool = False
+    reason: str = "not tried yet"
+    _is_away_said: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Connect, wait until it is lost, connect again; until cancelled."""
+        while True:
+            await self._connect()
+            while self.is_connected:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _connect(self) -> None:
+        while not self.is_connected:
+            try:
+                await self.connect()
+            except (NotConnected, OSError) as error:
+                self._away(str(error) or type(error).__name__)
+                await asyncio.sleep(self.backoff.next_seconds())
+            else:
+                self._back()
+
+    def lost(self, reason: str) -> None:
+        """A device found the connection gone."""
+        if self.is_connected:
+            self.is_connected = False
+            self._away(reason)
+            self._changed.set()
+
+    def _away(self, reason: str) -> None:
+        self.reason = reason
+        if not self._is_away_said:
+            self._is_away_said = True
+            _log.warning("peer_away", address=self.address, reason=reason)
+
+    def _back(self) -> None:
+        self.is_connected = True
+        self.reason = ""
+        self.backoff.reset()
+        if self._is_away_said:
+            self._is_away_said = False
+            _log.info("peer_back", address=self.address)
+
+
+@dataclass(slots=True, kw_only=True)
+class DeviceRecord:
+    """What is known of one device, for health and page."""
+
+    state: DeviceState = DeviceState.CONNECTING
+    last_success_us: int = 0
+    last_error: str = ""
+    requests: int = 0
+    errors: int = 0
+
+    def answered(self, time_us: int) -> bool:
+        """A scan with at least one reading that is not BAD; True when the device was away before."""
+        was_away = self.state is DeviceState.OFFLINE
+        self.state, self.last_success_us, self.last_error = DeviceState.ONLINE, time_us, ""
+        return was_away
+
+    def failed(self, reason: str) -> bool:
+        """No good reading; True when that is new."""
+        is_new = self.state is not DeviceState.OFFLINE
+        self.errors += 1
+        self.state, self.last_error = DeviceState.OFFLINE, reason
+        return is_new

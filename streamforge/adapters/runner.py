@@ -1,0 +1,281 @@
+"""Runs a Poller as a unit: one event loop, one schedule, the outbox, health. The adapter never loops or waits."""
+
+import asyncio
+import os
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from streamforge import __version__
+from streamforge.adapters.base import Adapter, AdapterConfig, Batch, Device, Poller
+from streamforge.adapters.deadband import Reporter
+from streamforge.adapters.epochs import EpochCount, Epochs
+from streamforge.adapters.link import Link, begin_epoch, correct_closed
+from streamforge.adapters.outbox import Outbox
+from streamforge.adapters.peers import DeviceRecord, DeviceState, Peer
+from streamforge.adapters.schedule import Grid, phases
+from streamforge.backoff import Backoff
+from streamforge.bus.connection import Connection
+from streamforge.clock import ClockQuality, now_us
+from streamforge.errors import Fatal, NotConnected
+from streamforge.health import Health, State
+from streamforge.logs import Log
+from streamforge.metrics import Metrics
+from streamforge.model import Quality, Source
+from streamforge.service import Component
+
+_log = Log("adapter")
+SLICE_SECONDS = 0.25
+NOTE_SECONDS = 10.0
+BAD = Quality.BAD.value
+
+
+def component(adapter: Adapter[Any], kind: str, instance: str) -> Component:
+    """The unit's work for an adapter, with broker and state directory from the environment."""
+    if not isinstance(adapter, Poller):
+        raise Fatal(f"{kind}: no runner for {type(adapter).__name__}")
+    state = Path(os.environ.get("STATE_DIRECTORY", f"/var/lib/streamforge/state/adapter-{kind}@{instance}"))
+    return PollerComponent(
+        adapter, kind, instance, connection=Connection.from_environment(f"adapter-{kind}"), state_directory=state
+    )
+
+
+class PollerComponent:
+    """One Poller with its devices. Work happens in slices of its event loop, so that a step is bounded."""
+
+    def __init__(
+        self, adapter: Poller[AdapterConfig], kind: str, instance: str, *, connection: Connection, state_directory: Path
+    ) -> None:
+        self._adapter = adapter
+        self._kind = kind
+        self._adapter_id = adapter.config.adapter_id or instance
+        self._source = Source(
+            asset_id="",
+            adapter_id=self._adapter_id,
+            adapter_version=__version__,
+            pipeline_id=adapter.config.pipeline_id,
+            hostname=os.uname().nodename,
+        )
+        self._devices = tuple(adapter.devices)
+        self._records = {device.key: DeviceRecord() for device in self._devices}
+        self._reporters = {device.key: Reporter(device) for device in self._devices}
+        self._peers: dict[str, Peer] = {}
+        self._epochs = Epochs(state_directory)
+        self._link = Link(connection, self._adapter_id)
+        self._clock = ClockQuality()
+        self._outbox: Outbox | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+        self.metrics = Metrics()
+        self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
+        self.metrics.gauge("dropped_readings", "Readings dropped before the log", lambda: float(self._dropped()))
+
+    def open(self) -> None:
+        """Make the loop and the tasks; peers and broker may be away."""
+        self._loop = asyncio.new_event_loop()
+        self._last_noted = time.monotonic()
+        if self._epochs.is_known:
+            self._begin(self._epochs.begin())
+        self._tasks.append(self._loop.create_task(self._keep_link()))
+
+    def _begin(self, epoch: int) -> None:
+        self._outbox = Outbox(self._source, epoch)
+        for device in self._devices:
+            if device.address not in self._peers:
+                self._add_peer(device)
+        offsets = phases([device.interval_seconds for device in self._devices])
+        for device, phase in zip(self._devices, offsets, strict=True):
+            grid = Grid(interval_seconds=device.interval_seconds, phase_seconds=phase)
+            self._tasks.append(self._loop.create_task(self._poll_forever(device, grid, self._outbox)))
+
+    def _add_peer(self, device: Device) -> None:
+        policy = self._adapter.config.retry_policy
+        peer = Peer(
+            address=device.address,
+            connect=partial(self._adapter.connect, device),
+            backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
+        )
+        self._peers[device.address] = peer
+        self._tasks.append(self._loop.create_task(peer.run()))
+
+    def step(self, stop: threading.Event) -> None:
+        """One slice of the event loop. Raises what a task could not handle."""
+        self._loop.run_until_complete(self._slice(stop))
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
+            self._last_noted = time.monotonic()
+            self._epochs.count(self._outbox.read, self._outbox.dropped)
+
+    async def _slice(self, stop: threading.Event) -> None:
+        if not stop.is_set():
+            await asyncio.sleep(SLICE_SECONDS)
+        if self._outbox is not None:
+            self._push(self._outbox)
+
+    def _push(self, outbox: Outbox) -> None:
+        settled = outbox.settle()
+        if settled:
+            self.metrics.records_out.inc(settled)
+            self.metrics.succeeded()
+        self._link.pump(outbox)
+
+    async def _keep_link(self) -> None:
+        while True:
+            if self._link.is_connected:
+                await asyncio.sleep(SLICE_SECONDS)
+                continue
+            try:
+                self._meet_log(await asyncio.to_thread(self._link.own_tail))
+                await asyncio.to_thread(self._link.connect)
+            except (NotConnected, OSError) as error:
+                self._link.away(error)
+                await asyncio.sleep(self._link.backoff.next_seconds())
+
+    def _meet_log(self, tail: dict[int, dict[int, int]]) -> None:
+        """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
+        if self._outbox is None:
+            self._begin(begin_epoch(self._epochs, tail))
+            return
+        self._outbox.recall(set(tail.get(self._outbox.epoch, ())))
+        correct_closed(self._epochs, tail)
+
+    async def _poll_forever(self, device: Device, grid: Grid, outbox: Outbox) -> None:
+        peer, record = self._peers[device.address], self._records[device.key]
+        while True:
+            now = time.monotonic()
+            await asyncio.sleep(max(0.0, grid.next_seconds(now) - now))
+            if not peer.is_connected:
+                self._away(device, record, peer.reason, outbox, say=False)
+                if device.interval_seconds <= 0.0:
+                    await asyncio.sleep(SLICE_SECONDS)
+                continue
+            record.requests += 1
+            try:
+                batch = await self._adapter.poll(device)
+            except (NotConnected, OSError) as error:
+                peer.lost(str(error) or type(error).__name__)
+                self._away(device, record, peer.reason, outbox, say=False)
+                continue
+            self._take(device, record, batch, outbox)
+
+    def _take(self, device: Device, record: DeviceRecord, batch: Batch, outbox: Outbox) -> None:
+        time_us = now_us()
+        self.metrics.records_in.inc(len(batch.values))
+        if batch.qualities and batch.qualities.count(BAD) == len(batch.qualities):
+            reason = next(iter(batch.reasons.values()), "no good reading")
+            self._note_failure(device, record, reason, say=True)
+        elif record.answered(time_us):
+            _log.info("device_back", device=device.key, asset_id=device.asset_id)
+        self._report(device, batch, outbox, time_us)
+
+    def _away(self, device: Device, record: DeviceRecord, reason: str, outbox: Outbox, *, say: bool) -> None:
+        if reason == "not tried yet":
+            return
+        self._note_failure(device, record, reason, say=say)
+        self._report(device, self._adapter.silent(device, reason), outbox, now_us())
+
+    def _note_failure(self, device: Device, record: DeviceRecord, reason: str, *, say: bool) -> None:
+        if record.failed(reason):
+            self.metrics.errors.labels(stage="poll", type="device").inc()
+            if say:
+                _log.warning("device_away", device=device.key, asset_id=device.asset_id, reason=reason)
+
+    def _report(self, device: Device, batch: Batch, outbox: Outbox, time_us: int) -> None:
+        due = self._reporters[device.key].select(batch, time.monotonic())
+        if due is not None:
+            outbox.put(due, time_us, self._clock.now(time_us))
+            self._push(outbox)
+
+    def drain(self, deadline: float) -> None:
+        """Stop polling, hand over what waits, wait for its acknowledgement."""
+        self._cancel()
+        outbox = self._outbox
+        if outbox is None:
+            return
+        while not outbox.is_empty and self._link.is_connected and time.monotonic() < deadline:
+            self._push(outbox)
+            try:
+                self._link.finish(max(0.1, deadline - time.monotonic()))
+            except NotConnected as error:
+                self._link.away(error)
+                break
+        outbox.settle()
+        self._epochs.count(outbox.read, outbox.dropped)
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        self._tasks.clear()
+
+    def close(self) -> None:
+        """Close the adapter's connections, the producer and the loop."""
+        if not hasattr(self, "_loop") or self._loop.is_closed():
+            return
+        self._cancel()
+        self._loop.run_until_complete(self._adapter.close())
+        self._link.drop()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def status(self) -> str:
+        """Devices that answer, or what is waited for."""
+        away = sorted(key for key, record in self._records.items() if record.state is not DeviceState.ONLINE)
+        parts = [f"{len(self._devices) - len(away)} of {len(self._devices)} devices answer"]
+        parts += [f"{peer.address}: {peer.reason}" for peer in self._peers.values() if not peer.is_connected]
+        if not self._link.is_connected:
+            parts.append(f"waiting for the broker: {self._link.reason}")
+        return "; ".join(parts)
+
+    def health(self) -> Health:
+        """DEGRADED while a device or the broker is away."""
+        is_well = self._link.is_connected and all(r.state is DeviceState.ONLINE for r in self._records.values())
+        self.metrics.connected.set(1.0 if is_well else 0.0)
+        return Health(
+            state=State.HEALTHY if is_well else State.DEGRADED,
+            status=self.status(),
+            details={
+                "kind": "adapter",
+                "protocol": self._kind,
+                "adapter_id": self._adapter_id,
+                "devices": [self._device_details(device) for device in self._devices],
+                "ledger": [_ledger_row(count) for count in self._epoch_counts()],
+                "waiting_bytes": self._waiting_bytes(),
+            },
+        )
+
+    def _device_details(self, device: Device) -> dict[str, object]:
+        record = self._records[device.key]
+        return {
+            "key": device.key,
+            "asset_id": device.asset_id,
+            "address": device.address,
+            "state": record.state.value,
+            "last_success_us": record.last_success_us,
+            "last_error": record.last_error,
+            "interval_seconds": device.interval_seconds,
+            "points": len(device.names),
+            "requests": record.requests,
+            "errors": record.errors,
+        }
+
+    def _epoch_counts(self) -> list[EpochCount]:
+        outbox = self._outbox
+        if outbox is None:
+            return list(self._epochs.closed)
+        live = EpochCount(epoch=outbox.epoch, read=outbox.read, dropped=outbox.dropped)
+        return [*self._epochs.closed, live]
+
+    def _waiting_bytes(self) -> float:
+        return float(self._outbox.unacknowledged_bytes) if self._outbox else 0.0
+
+    def _dropped(self) -> int:
+        return self._outbox.dropped if self._outbox else 0
+
+
+def _ledger_row(count: EpochCount) -> dict[str, int]:
+    return {"epoch": count.epoch, "read": count.read, "dropped": count.dropped}
