@@ -1,0 +1,8 @@
+"""TOML to frozen dataclasses, strictly: every fault at once, with file, line, key and what would be right."""
+
+from streamforge.config.loading import load
+from streamforge.config.protocols import kind_of
+from streamforge.config.secrets import credential
+from streamforge.config.values import Bounds, Limits
+
+__all__ = ["Bounds", "Limits", "credential", "kind_of", "load"]

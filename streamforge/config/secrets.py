@@ -1,0 +1,41 @@
+"""`${secret:name}` in a text of the configuration: resolved in the running unit, never in the file."""
+
+import os
+import re
+from pathlib import Path as FilePath
+
+from streamforge.config.build import Builder, Secrets
+from streamforge.config.lines import Path
+
+_SECRET = re.compile(r"\$\{secret:([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def credential(name: str) -> str:
+    """The systemd credential of this unit under that name. Raises OSError where the unit has none."""
+    return (FilePath(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / name).read_text().rstrip("\n")
+
+
+def resolved(raw: object, secrets: Secrets | None, builder: Builder, path: Path = ()) -> object:
+    """The raw values with every secret put in; with `secrets` None only their names are judged."""
+    if isinstance(raw, dict):
+        return {key: resolved(item, secrets, builder, (*path, key)) for key, item in raw.items()}
+    if isinstance(raw, list):
+        return [resolved(item, secrets, builder, (*path, index)) for index, item in enumerate(raw)]
+    if isinstance(raw, str) and "${" in raw:
+        return _SECRET.sub(lambda match: _one(match, secrets, builder, path), raw)
+    return raw
+
+
+def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path: Path) -> str:
+    name = match.group(1)
+    if not _NAME.fullmatch(name):
+        builder.wrong(path, f'"{name}" is not a name of a secret', "letters, digits, dot, dash and underscore")
+        return ""
+    if secrets is None:
+        return match.group()
+    try:
+        return secrets(name)
+    except (LookupError, OSError, UnicodeDecodeError):
+        builder.wrong(path, f'the unit has no secret "{name}"', "give it to the unit as a systemd credential")
+        return ""
