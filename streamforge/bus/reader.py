@@ -1,6 +1,7 @@
 """Reading the log by exact positions: assigned partitions, no groups, every hole in the offsets noticed."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
@@ -147,6 +148,15 @@ class Reader:
     def next_offsets(self) -> dict[Partition, int]:
         """Where reading goes on, by partition."""
         return dict(self._next)
+
+    def lags(self) -> dict[Partition, int]:
+        """Records not yet read, by partition, as of the last answer of the broker: no request is made."""
+        found = {}
+        for place, offset in list(self._next.items()):
+            with suppress(KafkaError):  # asked from another thread while the assignment changes
+                end = self._client.highwater(TopicPartition(*place))
+                found[place] = max(0, (end or offset) - offset)
+        return found
 
     def tail(self, place: Partition, count: int = 1, timeout_seconds: float = 5.0) -> list[Fetched]:
         """The newest records of a partition, oldest first, fewer where it holds fewer; changes what is assigned."""

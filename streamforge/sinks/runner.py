@@ -1,0 +1,255 @@
+"""Runs a sink as a unit: reads, cuts batches, writes, retries, breaks the circuit. The sink itself never waits."""
+
+import threading
+import time
+from typing import Any
+
+from streamforge.backoff import Backoff
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Fetched, Pace, Reader
+from streamforge.clock import now_us
+from streamforge.codec import decode, encode
+from streamforge.errors import NotConnected, Rejected
+from streamforge.health import Health, State
+from streamforge.logs import Log
+from streamforge.metrics import Metrics
+from streamforge.model import DeadLetter, ReadingBatch, Topic
+from streamforge.progress import Partition, Stored
+from streamforge.service import Component
+from streamforge.sinks.base import Sink
+from streamforge.sinks.breaker import Breaker, BreakerState
+from streamforge.sinks.tally import Tally
+
+_log = Log("sink")
+PACE = Pace(least_bytes=100_000, wait_ms=200, most_records=500)
+POLL_SECONDS = 0.25
+DEAD_LETTERS = Partition(Topic.DLQ_TELEMETRY.value)
+
+
+def component(sink: Sink[Any], kind: str, instance: str) -> Component:
+    """The unit's work for a sink, with the broker from the environment."""
+    return SinkComponent(sink, kind, connection=Connection.from_environment(f"sink-{kind}"))
+
+
+def stored(fetched: Fetched) -> Stored:
+    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
+    return Stored(
+        partition=fetched.partition,
+        offset=fetched.offset,
+        kafka_time_us=fetched.kafka_time_us,
+        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
+        size_bytes=len(fetched.value),
+        headers=fetched.headers,
+    )
+
+
+class SinkComponent:
+    """One sink with the topics it delivers. The target's own progress decides where reading goes on."""
+
+    def __init__(self, sink: Sink[Any], kind: str, *, connection: Connection) -> None:
+        self._sink = sink
+        self._kind = kind
+        self._rule = sink.config.batch
+        self._connection = connection
+        self._reader: Reader | None = None
+        self._tally: Tally | None = None
+        self._batch: list[Stored] = []
+        self._batch_bytes = 0
+        self._batch_readings = 0
+        self._oldest_at = 0.0
+        self._breaker = Breaker()
+        self._backoff = Backoff()
+        self._next_try_at = 0.0
+        self._last_error = ""
+        self._last_success_us = 0
+        self._is_away_said = False
+        self.metrics = Metrics()
+        self.metrics.gauge("lag_records", "Records not yet delivered", lambda: float(self._lag()))
+
+    def open(self) -> None:
+        """Nothing to prepare; target and broker may be away."""
+
+    def step(self, stop: threading.Event) -> None:
+        """Poll once and write what is due; or one try to reach target and broker."""
+        try:
+            if self._tally is None:
+                self._try_to_connect(stop)
+            else:
+                self._work(self._tally)
+        except (NotConnected, OSError) as error:
+            self._failed(error)
+
+    def _try_to_connect(self, stop: threading.Event) -> None:
+        now = time.monotonic()
+        if now < self._next_try_at or self._breaker.state(now) is BreakerState.OPEN:
+            stop.wait(POLL_SECONDS)
+            return
+        tally = Tally(self._sink.connect())
+        self._reader = Reader(self._connection, PACE)
+        places = [place for topic in self._sink.config.topics for place in self._reader.partitions(topic)]
+        self._reader.assign(tally.start(self._reader.starts(places)))
+        self._tally = tally
+
+    def _work(self, tally: Tally) -> None:
+        for fetched in self._input().poll(self._patience()):
+            self._take(fetched)
+        self._note_holes(tally)
+        if self._is_due():
+            self._write(tally)
+
+    def _input(self) -> Reader:
+        if self._reader is None:
+            raise NotConnected(self._last_error)
+        return self._reader
+
+    def _patience(self) -> float:
+        """How long to wait for records: not past the moment at which the batch is due by age."""
+        if not self._batch:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.0, self._oldest_at + self._rule.age_ms / 1000 - time.monotonic()))
+
+    def _take(self, fetched: Fetched) -> None:
+        try:
+            record = stored(fetched)
+        except Rejected as error:
+            self.metrics.errors.labels(stage="decode", type="rejected").inc()
+            _log.warning("record_unreadable", topic=fetched.partition.topic, offset=fetched.offset, reason=error.reason)
+            return
+        if not self._batch:
+            self._oldest_at = time.monotonic()
+        count = len(record.record) if isinstance(record.record, ReadingBatch) else 1
+        self._batch.append(record)
+        self._batch_bytes += record.size_bytes
+        self._batch_readings += count
+        self.metrics.records_in.inc(count)
+
+    def _note_holes(self, tally: Tally) -> None:
+        holes = self._input().holes
+        for hole in holes:
+            tally.hole()
+            self.metrics.errors.labels(stage="read", type="hole").inc()
+            _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
+        holes.clear()
+
+    def _is_due(self) -> bool:
+        return bool(self._batch) and (
+            self._batch_readings >= self._rule.readings
+            or self._batch_bytes >= self._rule.bytes
+            or time.monotonic() - self._oldest_at >= self._rule.age_ms / 1000
+        )
+
+    def _write(self, tally: Tally) -> None:
+        try:
+            progress = tally.after(self._batch)
+            self._sink.write(self._batch, progress)
+        except Rejected as error:
+            self._bury(error)
+            return
+        tally.written(progress)
+        self._succeeded(self._batch_readings)
+
+    def _succeeded(self, readings: int) -> None:
+        self.metrics.records_out.inc(readings)
+        self.metrics.succeeded()
+        self._last_success_us = now_us()
+        self._last_error = ""
+        self._breaker.succeeded()
+        self._backoff.reset()
+        self._clear()
+        if self._is_away_said:
+            self._is_away_said = False
+            _log.info("target_back", kind=self._kind)
+
+    def _clear(self) -> None:
+        self._batch, self._batch_bytes, self._batch_readings = [], 0, 0
+
+    def _bury(self, error: Rejected) -> None:
+        """Records that the target will never take go to the dead letters; the rest is tried again without them."""
+        refused = [self._batch[index] for index in error.indices]
+        _log.warning("records_refused", kind=self._kind, count=len(refused), reason=error.reason)
+        self.metrics.errors.labels(stage="write", type="rejected").inc(len(refused))
+        producer = Producer(self._connection, (DEAD_LETTERS.topic,))
+        try:
+            for record in refused:
+                letter = _dead_letter(record, f"{self._kind}: {error.reason}")
+                producer.send(DEAD_LETTERS, b"", encode(letter), (), lambda _offset: None)
+            producer.flush(4.0)
+        finally:
+            producer.close()
+        gone = set(error.indices)
+        self._batch = [record for index, record in enumerate(self._batch) if index not in gone]
+
+    def _failed(self, error: BaseException) -> None:
+        """Let go of target and reader: what the target holds is asked again at the next try."""
+        self._breaker.failed(time.monotonic())
+        self._next_try_at = time.monotonic() + self._backoff.next_seconds()
+        self._last_error = str(error) or type(error).__name__
+        self.metrics.errors.labels(stage="write", type="away").inc()
+        if not self._is_away_said:
+            self._is_away_said = True
+            _log.warning("target_away", kind=self._kind, reason=self._last_error)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._sink.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+        self._tally = None
+        self._clear()
+
+    def drain(self, deadline: float) -> None:
+        """Write what was read."""
+        del deadline
+        if self._tally is not None and self._batch:
+            try:
+                self._write(self._tally)
+            except (NotConnected, OSError) as error:
+                self._failed(error)
+
+    def close(self) -> None:
+        """Let go of target and broker."""
+        self._let_go()
+
+    def _lag(self) -> int:
+        behind = sum(self._reader.lags().values()) if self._reader is not None else 0
+        return behind + len(self._batch)
+
+    def status(self) -> str:
+        """How far it is behind, or what is waited for."""
+        if self._last_error:
+            return f"waiting for {self._kind}: {self._last_error}"
+        lag = self._lag()
+        return f"delivering to {self._kind}, {lag} records behind" if lag else f"delivering to {self._kind}, up to date"
+
+    def health(self) -> Health:
+        """DEGRADED while the target or the broker is away."""
+        is_well = self._tally is not None and not self._last_error
+        self.metrics.connected.set(1.0 if is_well else 0.0)
+        tally = self._tally
+        return Health(
+            state=State.HEALTHY if is_well else State.DEGRADED,
+            status=self.status(),
+            details={
+                "kind": "sink",
+                "target": self._kind,
+                "topics": list(self._sink.config.topics),
+                "lag_records": self._lag(),
+                "breaker": self._breaker.state(time.monotonic()).value,
+                "last_error": self._last_error,
+                "last_success_us": self._last_success_us,
+                "progress": tally.progress.to_json() if tally is not None else "",
+            },
+        )
+
+
+def _dead_letter(record: Stored, reason: str) -> DeadLetter:
+    return DeadLetter(
+        topic=record.partition.topic,
+        partition=record.partition.number,
+        offset=record.offset,
+        time_us=record.kafka_time_us,
+        reason=reason,
+        payload=encode(record.record),
+    )

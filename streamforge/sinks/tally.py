@@ -1,0 +1,83 @@
+"""What a sink has dealt with, counted by (adapter, epoch) from the batches it writes; part of its stored progress."""
+
+from collections.abc import Iterable, Mapping
+
+from streamforge.model import ReadingBatch, Topic
+from streamforge.progress import AdapterEpoch, Counted, Partition, Position, Progress, Stored
+
+MOST_EPOCHS = 32
+
+
+class Tally:
+    """Turns the progress that the target holds into the progress after one more batch.
+
+    Readings missing between two batches of an epoch count as evicted only where the log itself had a hole before the
+    later one (`hole`); anything else stays missing and shows as an imbalance of the ledger.
+    """
+
+    def __init__(self, held: Progress) -> None:
+        self._held = held
+        self._holes = 0
+        self._holes_seen: dict[AdapterEpoch, int] = {}
+
+    @property
+    def progress(self) -> Progress:
+        """What the target holds."""
+        return self._held
+
+    def hole(self) -> None:
+        """The log lost records before the next one."""
+        self._holes += 1
+
+    def after(self, batch: Iterable[Stored]) -> Progress:
+        """The progress once `batch` is written, too."""
+        positions = dict(self._held.positions)
+        counts = dict(self._held.counts)
+        for stored in batch:
+            positions[stored.partition] = Position(next_offset=stored.offset + 1)
+            record = stored.record
+            if stored.partition.topic == Topic.TELEMETRY_CLEAN and isinstance(record, ReadingBatch) and record.epoch:
+                key = (record.source.adapter_id, record.epoch)
+                counts[key] = self._counted(key, counts.get(key), record)
+        return Progress(positions=positions, counts=_newest(counts))
+
+    def _counted(self, key: AdapterEpoch, before: Counted | None, batch: ReadingBatch) -> Counted:
+        counted = before or Counted()
+        rejected = sum(batch.rejected.values())
+        missing = batch.count_before - counted.next_count
+        is_evicted = missing > 0 and self._holes > self._holes_seen.get(key, 0)
+        self._holes_seen[key] = self._holes
+        return Counted(
+            delivered=counted.delivered + len(batch),
+            rejected=counted.rejected + rejected,
+            evicted=counted.evicted + (missing if is_evicted else 0),
+            next_count=batch.count_before + len(batch) + rejected,
+        )
+
+    def written(self, progress: Progress) -> None:
+        """The target holds this now."""
+        self._held = progress
+
+    def start(self, places: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Where to read on: the held position of each partition, else the start of the log given here.
+
+        A log that no longer begins at 0 has lost what came before.
+        """
+        first = {}
+        for place, start in places.items():
+            held = self._held.positions.get(place)
+            if held is None and start > 0:
+                self.hole()
+            first[place] = held.next_offset if held is not None else start
+        return first
+
+
+def _newest(counts: dict[AdapterEpoch, Counted]) -> dict[AdapterEpoch, Counted]:
+    """Bounded: the newest epochs of each adapter."""
+    kept: dict[AdapterEpoch, Counted] = {}
+    seen: dict[str, int] = {}
+    for (adapter, epoch), counted in sorted(counts.items(), reverse=True):
+        seen[adapter] = seen.get(adapter, 0) + 1
+        if seen[adapter] <= MOST_EPOCHS:
+            kept[adapter, epoch] = counted
+    return kept

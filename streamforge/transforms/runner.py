@@ -1,0 +1,195 @@
+"""Runs the stages of a transform as a unit: one reader, one producer, every stage restored before it goes on."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streamforge.backoff import Backoff
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Fetched, Pace, Reader
+from streamforge.clock import now_us
+from streamforge.errors import NotConnected
+from streamforge.health import Health, State
+from streamforge.logs import Log
+from streamforge.metrics import Metrics
+from streamforge.progress import Partition
+from streamforge.service import Component
+from streamforge.transforms.base import Transform
+from streamforge.transforms.stage import Stage
+
+_log = Log("transform")
+# Few large requests: 3.9 instead of 9.9 us a reading at 20,000 readings/s (measured).
+PACE = Pace(least_bytes=100_000, wait_ms=200, most_records=500)
+LINGER_MS = 100
+MOST_OUTSTANDING_BYTES = 8 * 1024 * 1024
+POLL_SECONDS = 0.5
+TICK_SECONDS = 1.0
+CAUGHT_UP_US = 5_000_000
+
+MakeStages = Callable[[], Sequence[Transform[Any]]]
+
+
+def component(make_stages: MakeStages, name: str) -> Component:
+    """The unit's work for a transform, with the broker from the environment. `make_stages` makes fresh, empty ones."""
+    return TransformComponent(make_stages, name, connection=Connection.from_environment(f"transform-{name}"))
+
+
+class TransformComponent:
+    """One transform with its stages on all partitions. After any failure it restores from its output."""
+
+    def __init__(self, make_stages: MakeStages, name: str, *, connection: Connection) -> None:
+        self._make_stages = make_stages
+        self._name = name
+        self._connection = connection
+        self._stages: list[Stage] = []
+        self._by_place: dict[Partition, list[Stage]] = {}
+        self._reader: Reader | None = None
+        self._producer: Producer | None = None
+        self._backoff = Backoff()
+        self._reason = "not tried yet"
+        self._is_away_said = False
+        self._ticked_at = 0.0
+        self.metrics = Metrics()
+        self.metrics.gauge("lag_records", "Records of the input not yet read", lambda: float(self._lag()))
+
+    def open(self) -> None:
+        """Nothing to prepare; the broker may be away."""
+
+    def step(self, stop: threading.Event) -> None:
+        """Poll once and write what comes of it; or one try to connect and restore."""
+        try:
+            if self._producer is None:
+                self._connect()
+            self._work(self._poll())
+        except (NotConnected, OSError) as error:
+            self._away(str(error))
+            self.close()
+            stop.wait(min(5.0, self._backoff.next_seconds()))
+
+    def _connect(self) -> None:
+        transforms = self._make_stages()
+        topics = {topic for t in transforms for topic in (t.output, *t.sides)}
+        self._producer = Producer(self._connection, tuple(sorted(topics)), linger_ms=LINGER_MS)
+        self._reader = Reader(self._connection, PACE)
+        self._restore()
+        self._back()
+
+    def _restore(self) -> None:
+        reader = Reader(self._connection)
+        try:
+            self._stages = [
+                Stage(transform, number, self._writer(), self.metrics)
+                for number in range(self._partitions(reader))
+                for transform in self._make_stages()
+            ]
+            for stage in self._stages:
+                stage.restore(reader)
+        finally:
+            reader.close()
+        self._by_place = {}
+        for stage in self._stages:
+            self._by_place.setdefault(stage.place, []).append(stage)
+        first = {place: min(stage.next_offset for stage in stages) for place, stages in self._by_place.items()}
+        self._input().assign(first)
+
+    def _partitions(self, reader: Reader) -> int:
+        """Every topic of the log has the same number of partitions."""
+        return max(1, len(reader.partitions(self._make_stages()[0].input)))
+
+    def _writer(self) -> Producer:
+        if self._producer is None:
+            raise NotConnected(self._reason)
+        return self._producer
+
+    def _input(self) -> Reader:
+        if self._reader is None:
+            raise NotConnected(self._reason)
+        return self._reader
+
+    def _poll(self) -> list[Fetched]:
+        writer = self._writer()
+        if writer.failure is not None:
+            raise writer.failure
+        if writer.outstanding_bytes > MOST_OUTSTANDING_BYTES:
+            writer.flush(4.0)
+        return self._input().poll(POLL_SECONDS)
+
+    def _work(self, polled: list[Fetched]) -> None:
+        for fetched in polled:
+            for stage in self._by_place[fetched.partition]:
+                stage.take(fetched)
+        if self._is_tick_due(polled):
+            for stage in self._stages:
+                stage.tick(now_us())
+        for stage in self._stages:
+            stage.finish()
+        if polled:
+            self.metrics.succeeded()
+        self._report_holes()
+
+    def _is_tick_due(self, polled: list[Fetched]) -> bool:
+        """About once a second, and only when the input is caught up with: nothing closes early in a backlog."""
+        now = time.monotonic()
+        is_caught_up = not polled or polled[-1].kafka_time_us > now_us() - CAUGHT_UP_US
+        if now - self._ticked_at < TICK_SECONDS or not is_caught_up:
+            return False
+        self._ticked_at = now
+        return True
+
+    def _report_holes(self) -> None:
+        for hole in self._input().holes:
+            self.metrics.errors.labels(stage="read", type="hole").inc()
+            _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
+        self._input().holes.clear()
+
+    def _away(self, reason: str) -> None:
+        self._reason = reason
+        if not self._is_away_said:
+            self._is_away_said = True
+            _log.warning("broker_away", bootstrap=self._connection.bootstrap, reason=reason)
+
+    def _back(self) -> None:
+        self._reason = ""
+        self._backoff.reset()
+        if self._is_away_said:
+            self._is_away_said = False
+            _log.info("broker_back", bootstrap=self._connection.bootstrap)
+
+    def drain(self, deadline: float) -> None:
+        """Wait until what was written is acknowledged; what is not will be written again after the next start."""
+        if self._producer is not None:
+            try:
+                self._producer.flush(max(0.1, deadline - time.monotonic()))
+            except NotConnected as error:
+                self._away(str(error))
+
+    def close(self) -> None:
+        """Let go of reader, producer and state."""
+        reader, self._reader = self._reader, None
+        producer, self._producer = self._producer, None
+        self._stages, self._by_place = [], {}
+        if reader is not None:
+            reader.close()
+        if producer is not None:
+            producer.close(0.0)
+
+    def _lag(self) -> int:
+        return sum(self._reader.lags().values()) if self._reader is not None else 0
+
+    def status(self) -> str:
+        """How far it is behind, or what is waited for."""
+        if self._producer is None:
+            return f"waiting for the broker: {self._reason}"
+        lag = self._lag()
+        return f"{len(self._stages)} stages, {lag} records behind" if lag else f"{len(self._stages)} stages, up to date"
+
+    def health(self) -> Health:
+        """DEGRADED while the broker is away."""
+        is_well = self._producer is not None
+        self.metrics.connected.set(1.0 if is_well else 0.0)
+        lags = self._reader.lags() if self._reader is not None else {}
+        stages = [stage.details(lags) for stage in list(self._stages)]
+        state = State.HEALTHY if is_well else State.DEGRADED
+        return Health(state=state, status=self.status(), details={"kind": "transform", "stages": stages})

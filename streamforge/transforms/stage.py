@@ -1,0 +1,237 @@
+"""One stage on one partition: reads, applies, writes, and goes on after a restart exactly where its output ends."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Fetched, Reader
+from streamforge.codec import decode, encode
+from streamforge.errors import Rejected
+from streamforge.logs import Log
+from streamforge.metrics import Metrics
+from streamforge.model import AggregateBatch, DeadLetter, ReadingBatch, Record, Topic
+from streamforge.progress import Partition, Position, Stored
+from streamforge.transforms.base import Emit, Transform
+from streamforge.transforms.marks import Mark, SideMark, read_mark, read_side_mark
+
+_log = Log("transform")
+FLUSH_SECONDS = 10.0
+DEAD_LETTERS = Topic.DLQ_TELEMETRY.value
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """The main outputs of one input (or tick): not held any more once all are acknowledged."""
+
+    hold: int
+    open_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A main output that waits for the side outputs before it."""
+
+    emit: Emit
+    next_offset: int
+    group: _Group
+
+
+def stored(fetched: Fetched) -> Stored:
+    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
+    return Stored(
+        partition=fetched.partition,
+        offset=fetched.offset,
+        kafka_time_us=fetched.kafka_time_us,
+        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
+        size_bytes=len(fetched.value),
+        headers=fetched.headers,
+    )
+
+
+def rows(record: Record) -> int:
+    """How many readings (or rows) a record holds."""
+    return len(record) if isinstance(record, ReadingBatch | AggregateBatch) else 1
+
+
+class Stage:
+    """One Transform object on one input partition."""
+
+    def __init__(self, transform: Transform[Any], number: int, producer: Producer, metrics: Metrics) -> None:
+        self._transform = transform
+        self._producer = producer
+        self._metrics = metrics
+        self.place = Partition(transform.input, number)
+        self._out = Partition(transform.output, number)
+        self._writer = f"{type(transform).__name__.lower()}/{number}"
+        self.next_offset = 0
+        self._side_next: dict[str, int] = {}
+        self._standing_sides: Counter[tuple[str, int]] = Counter()
+        self._due: list[_Due] = []
+        self._is_side_sent = False
+        self._groups: deque[_Group] = deque()
+        self._written: deque[tuple[int, int]] = deque()
+        self._out_next = 0
+
+    def restore(self, reader: Reader) -> None:
+        """Find the position in the own output, learn what stands, rebuild the state. Raises NotConnected, Fatal."""
+        starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
+        self._out_next = ends[self._out]
+        tail = reader.tail(self._out)
+        mark = read_mark(tail[-1].headers) if tail else None
+        if mark is None:
+            self.next_offset = starts[self.place]
+            self._learn_sides(reader, {})
+            return
+        self.next_offset = self._clamped(mark.position, ends[self.place])
+        self._learn_sides(reader, mark.sides)
+        for fetched in reader.stretch(self._out, max(mark.scan, starts[self._out]), ends[self._out]):
+            self._tell_standing(fetched)
+        for fetched in reader.stretch(self.place, max(mark.hold, starts[self.place]), self.next_offset):
+            self._replay(fetched)
+        self.finish()
+
+    def _clamped(self, position: Position, end: int) -> int:
+        if position.next_offset > end:
+            _log.warning("position_clamped", topic=self.place.topic, position=position.next_offset, end=end)
+        return min(position.next_offset, end)
+
+    def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> None:
+        for topic in self._transform.sides:
+            side = Partition(topic, self.place.number)
+            end = reader.ends([side])[side]
+            first = max(since.get(topic, 0), reader.starts([side])[side])
+            for fetched in reader.stretch(side, first, end):
+                mark = read_side_mark(fetched.headers)
+                if mark is not None and mark.writer == self._writer and mark.input_offset >= self.next_offset:
+                    self._standing_sides[topic, mark.input_offset] += 1
+            self._side_next[topic] = first
+
+    def _tell_standing(self, fetched: Fetched) -> None:
+        mark = read_mark(fetched.headers)
+        if mark is not None:
+            self._written.append((mark.position.next_offset, fetched.offset))
+        try:
+            self._transform.standing(stored(fetched))
+        except Rejected as error:
+            _log.warning("own_output_unreadable", topic=self._out.topic, offset=fetched.offset, reason=error.reason)
+
+    def _replay(self, fetched: Fetched) -> None:
+        try:
+            record = stored(fetched)
+        except Rejected:
+            return
+        hold = self._hold(fetched.offset)
+        self._collect(self._transform.replay(record), self.next_offset, hold, side_offset=None)
+
+    def take(self, fetched: Fetched) -> None:
+        """The next input; one that this stage has had already is passed over."""
+        if fetched.offset < self.next_offset:
+            return
+        hold = self._hold(fetched.offset)
+        self.next_offset = fetched.offset + 1
+        try:
+            record = stored(fetched)
+        except Rejected as error:
+            self._bury(fetched, error.reason)
+            return
+        self._metrics.records_in.inc(rows(record.record))
+        self._collect(self._transform.apply(record), self.next_offset, hold, side_offset=fetched.offset)
+
+    def tick(self, now_us: int) -> None:
+        """Let the transform emit what has waited long enough."""
+        hold = self._hold(self.next_offset)
+        self._collect(self._transform.tick(now_us), self.next_offset, hold, side_offset=None)
+
+    def _hold(self, offset: int) -> int:
+        held = self._transform.holding()
+        return offset if held is None else min(held, offset)
+
+    def _bury(self, fetched: Fetched, reason: str) -> None:
+        self._metrics.errors.labels(stage="decode", type="rejected").inc()
+        if DEAD_LETTERS not in self._transform.sides:
+            _log.warning("record_unreadable", topic=self.place.topic, offset=fetched.offset, reason=reason)
+            return
+        letter = DeadLetter(
+            topic=self.place.topic,
+            partition=self.place.number,
+            offset=fetched.offset,
+            time_us=fetched.kafka_time_us,
+            reason=reason,
+            payload=fetched.value,
+        )
+        emit = Emit(topic=DEAD_LETTERS, key=fetched.key.decode(errors="replace"), record=letter)
+        self._send_side(emit, fetched.offset)
+
+    def _collect(self, emits: Iterable[Emit], next_offset: int, hold: int, side_offset: int | None) -> None:
+        group = _Group(hold=hold, open_count=0)
+        for emit in emits:
+            if emit.topic == self._transform.output:
+                group.open_count += 1
+                self._due.append(_Due(emit=emit, next_offset=next_offset, group=group))
+            elif side_offset is not None:
+                self._send_side(emit, side_offset)
+        if group.open_count:
+            self._groups.append(group)
+
+    def _send_side(self, emit: Emit, input_offset: int) -> None:
+        if self._standing_sides[emit.topic, input_offset] > 0:
+            self._standing_sides[emit.topic, input_offset] -= 1
+            return
+        headers = SideMark(writer=self._writer, input_offset=input_offset).headers()
+        place = Partition(emit.topic, self.place.number)
+        self._producer.send(place, emit.key.encode(), encode(emit.record), headers, self._side_noted(emit.topic))
+        self._is_side_sent = True
+
+    def _side_noted(self, topic: str) -> Callable[[int], None]:
+        def noted(offset: int) -> None:
+            self._side_next[topic] = max(self._side_next.get(topic, 0), offset + 1)
+
+        return noted
+
+    def finish(self) -> None:
+        """Send the main outputs collected so far, after their side outputs are acknowledged."""
+        if self._is_side_sent:
+            self._producer.flush(FLUSH_SECONDS)
+            self._is_side_sent = False
+        for due in self._due:
+            self._send_main(due)
+        self._due.clear()
+
+    def _send_main(self, due: _Due) -> None:
+        while self._groups and self._groups[0].open_count == 0:
+            self._groups.popleft()
+        hold = self._groups[0].hold if self._groups else due.group.hold
+        mark = Mark(
+            place=self.place,
+            position=Position(next_offset=due.next_offset),
+            hold=hold,
+            scan=self._scan(hold),
+            sides=self._side_next,
+        )
+        count = rows(due.emit.record)
+
+        def noted(offset: int) -> None:
+            self._written.append((due.next_offset, offset))
+            self._out_next = offset + 1
+            due.group.open_count -= 1
+            self._metrics.records_out.inc(count)
+
+        self._producer.send(self._out, due.emit.key.encode(), encode(due.emit.record), mark.headers(), noted)
+
+    def _scan(self, hold: int) -> int:
+        while self._written and self._written[0][0] <= hold:
+            self._written.popleft()
+        return self._written[0][1] if self._written else self._out_next
+
+    def details(self, lags: Mapping[Partition, int]) -> dict[str, object]:
+        """Input, output, position and lag, for health."""
+        lag = lags.get(self.place, 0)
+        return {
+            "input": self.place.topic,
+            "output": self._out.topic,
+            "next_offset": self.next_offset,
+            "end_offset": self.next_offset + lag,
+            "lag_records": lag,
+        }
