@@ -1,6 +1,7 @@
 """Administration of the broker: topics, rights, users, offsets; idempotent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -23,8 +24,11 @@ from kafka.admin import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
+from kafka.errors import KafkaError
 
 from streamforge.bus.connection import Connection, watch_authentication
+from streamforge.bus.failures import translate
+from streamforge.errors import Fatal
 
 BOOTSTRAP_TIMEOUT_MS = 30_000
 REQUEST_TIMEOUT_MS = 10_000
@@ -52,7 +56,8 @@ class Grant:
 class Admin:
     """One administrative connection; a context manager.
 
-    Constructing it connects: ConfigError for a refused password, KafkaTimeoutError when no broker answers in time.
+    Constructing it connects: ConfigError for a refused password. All else that fails, here and later, is the
+    StreamForgeError of `failures.translate`: NotConnected where no broker answers in time.
     """
 
     def __init__(
@@ -62,7 +67,8 @@ class Admin:
         bootstrap_timeout_ms: int = BOOTSTRAP_TIMEOUT_MS,
         request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     ) -> None:
-        with watch_authentication(connection):
+        self._connection = connection
+        with translated(connection), watch_authentication(connection):
             self._client = KafkaAdminClient(
                 **connection.kwargs(),
                 bootstrap_timeout_ms=bootstrap_timeout_ms,
@@ -83,16 +89,18 @@ class Admin:
 
     def topics(self) -> dict[str, int]:
         """Every topic with its number of partitions."""
-        return {topic["name"]: len(topic["partitions"]) for topic in self._client.describe_topics()}
+        with translated(self._connection):
+            return {topic["name"]: len(topic["partitions"]) for topic in self._client.describe_topics()}
 
     def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Create what is missing, set what differs; the names of what was changed. Partitions never change."""
         present = self.topics()
         missing = [spec for spec in specs if spec.name not in present]
-        if missing:
-            self._create(missing)
-        found = [spec for spec in specs if spec.name in present]
-        return [spec.name for spec in missing] + self._adjust(found)
+        with translated(self._connection):
+            if missing:
+                self._create(missing)
+            found = [spec for spec in specs if spec.name in present]
+            return [spec.name for spec in missing] + self._adjust(found)
 
     def _create(self, specs: Sequence[TopicSpec]) -> None:
         self._client.create_topics(
@@ -122,22 +130,23 @@ class Admin:
     def topic_config(self, topic: str, key: str) -> str:
         """The value in force of one setting of a topic."""
         resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-        value: str = self._client.describe_configs([resource], config_filter=ConfigFilterType.ALL)["topic"][topic][key][
-            "value"
-        ]
+        with translated(self._connection, topic):
+            held = self._client.describe_configs([resource], config_filter=ConfigFilterType.ALL)["topic"][topic]
+        value: str = held[key]["value"]
         return value
 
     def ensure_grants(self, grants: Sequence[Grant]) -> tuple[int, int]:
         """Make the topic rights of all principals exactly these; how many rules were added and removed."""
         wanted = {rule for grant in grants for rule in _rules(grant)}
-        held = {_rule(acl) for acl in self._acls()}
-        added, removed = wanted - held, held - wanted
-        if added:
-            answer = self._client.create_acls([_acl(*rule) for rule in sorted(added)])
-            if answer["failed"]:
-                raise answer["failed"][0]
-        if removed:
-            self._client.delete_acls([_filter(*rule) for rule in sorted(removed)])
+        with translated(self._connection):
+            held = {_rule(acl) for acl in self._acls()}
+            added, removed = wanted - held, held - wanted
+            if added:
+                answer = self._client.create_acls([_acl(*rule) for rule in sorted(added)])
+                if answer["failed"]:
+                    raise answer["failed"][0]
+            if removed:
+                self._client.delete_acls([_filter(*rule) for rule in sorted(removed)])
         return len(added), len(removed)
 
     def _acls(self) -> list[ACL]:
@@ -148,23 +157,36 @@ class Admin:
 
     def users(self) -> set[str]:
         """The SCRAM users that the broker knows."""
-        return set(self._client.describe_user_scram_credentials())
+        with translated(self._connection):
+            return set(self._client.describe_user_scram_credentials())
 
     def set_passwords(self, passwords: Mapping[str, str]) -> None:
         """Create these SCRAM-SHA-512 users, or give them a new password."""
-        if passwords:
-            self._client.alter_user_scram_credentials(
-                [
-                    UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)
-                    for user, password in passwords.items()
-                ]
-            )
+        if not passwords:
+            return
+        mechanism = ScramMechanism.SCRAM_SHA_512
+        users = [UserScramCredentialUpsertion(user, mechanism, password) for user, password in passwords.items()]
+        with translated(self._connection):
+            answers = self._client.alter_user_scram_credentials(users)
+        if refused := {user: reason for user, reason in answers.items() if reason}:
+            msg = f"the broker did not take the password of {refused}"
+            raise Fatal(msg)
 
     def end_offset(self, topic: str, partition: int = 0) -> int:
         """The offset that the next record will get: one small request, answered by the partition's log."""
         place = TopicPartition(topic, partition)
-        offset: int = self._client.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
+        with translated(self._connection, topic):
+            offset: int = self._client.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
         return offset
+
+
+@contextmanager
+def translated(connection: Connection, topic: str = "") -> Iterator[None]:
+    """The client's errors inside as this product's own."""
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        raise translate(error, connection, topic) from error
 
 
 Rule = tuple[str, str, int]

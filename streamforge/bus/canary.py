@@ -1,17 +1,13 @@
 """A record that goes into the broker and must come out again: the proof that it serves."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
 
-from streamforge.bus.admin import Admin, TopicSpec
+from streamforge.bus.admin import Admin, TopicSpec, translated
 from streamforge.bus.connection import Connection
-from streamforge.bus.failures import translate
 from streamforge.errors import NotConnected
 
 TOPIC = "streamforge.canary"
@@ -29,8 +25,7 @@ class Canary:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        with _translated(connection):
-            self._admin = Admin(connection, bootstrap_timeout_ms=CONNECT_MS, request_timeout_ms=ANSWER_MS)
+        self._admin = Admin(connection, bootstrap_timeout_ms=CONNECT_MS, request_timeout_ms=ANSWER_MS)
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +44,7 @@ class Canary:
     def sing(self) -> None:
         """Write one record with acks=all and read it back."""
         song = secrets.token_bytes(16)
-        with _translated(self._connection):
+        with translated(self._connection, TOPIC):
             self._admin.ensure_topics([TOPIC_SPEC])
             heard = self._read(self._write(song))
         if heard != song:
@@ -58,8 +53,7 @@ class Canary:
 
     def look(self) -> int:
         """A sign of life that writes nothing: the end offset of the canary's log."""
-        with _translated(self._connection):
-            return self._admin.end_offset(TOPIC)
+        return self._admin.end_offset(TOPIC)
 
     def _write(self, song: bytes) -> int:
         producer = KafkaProducer(
@@ -86,11 +80,3 @@ class Canary:
             return b"".join(record.value for record in records)
         finally:
             consumer.close()
-
-
-@contextmanager
-def _translated(connection: Connection) -> Iterator[None]:
-    try:
-        yield
-    except (KafkaError, OSError) as error:
-        raise translate(error, connection, TOPIC) from error

@@ -118,7 +118,7 @@ class ThrowAwayBroker:
         self._wait_for_port()
         if not self._is_set_up:
             with Admin(self.connection("admin")) as admin:
-                set_up(admin, passwords=self.passwords, budget_bytes=BUDGET_BYTES, partitions=self._partitions)
+                set_up(admin, credentials=self.passwords, budget_bytes=BUDGET_BYTES, partitions=self._partitions)
             self._is_set_up = True
 
     def _wait_for_port(self) -> None:

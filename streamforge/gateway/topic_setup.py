@@ -1,14 +1,24 @@
 """`streamforge topics`: the oneshot that brings the broker's topics, rights and users to the tables."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamforge import logs
 from streamforge.bus.admin import Admin, Grant, TopicSpec
-from streamforge.gateway.principals import PRINCIPALS
+from streamforge.bus.connection import Connection
+from streamforge.errors import ConfigError, StreamForgeError
+from streamforge.gateway.principals import PRINCIPALS, passwords
+from streamforge.gateway.settings import load_settings
 from streamforge.gateway.topics import TOPICS
+from streamforge.logs import Log
+from streamforge.notify import Notifier
+from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
 
 DISK_SHARE_PERCENT = 85
+
+_log = Log("topics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +61,34 @@ def grants() -> list[Grant]:
     ]
 
 
-def set_up(admin: Admin, *, passwords: dict[str, str], budget_bytes: int, partitions: int = 1) -> Changes:
-    """Bring users, topics and rights to the tables; `passwords` are of the users that this process can see."""
-    unknown = set(passwords) - admin.users()
-    admin.set_passwords({name: passwords[name] for name in sorted(unknown)})
+def set_up(admin: Admin, *, credentials: dict[str, str], budget_bytes: int, partitions: int = 1) -> Changes:
+    """Bring users, topics and rights to the tables; `credentials`: principal -> password."""
+    unknown = set(credentials) - admin.users()
+    admin.set_passwords({name: credentials[name] for name in sorted(unknown)})
     changed = admin.ensure_topics(specs(budget_bytes, partitions))
     added, removed = admin.ensure_grants(grants())
     return Changes(users=tuple(sorted(unknown)), topics=tuple(changed), rights_added=added, rights_removed=removed)
+
+
+def main() -> int:
+    """Run once after the broker; the exit code for systemd."""
+    logs.set_up()
+    root = Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge"))
+    generation = Path(os.environ.get("STREAMFORGE_CONFIG", root / "config" / "current"))
+    try:
+        settings = load_settings(generation).kafka
+        with Admin(Connection.from_environment("topics")) as admin:
+            changes = set_up(
+                admin,
+                credentials=passwords(Path(os.environ["CREDENTIALS_DIRECTORY"])),
+                budget_bytes=disk_budget_bytes(root, settings.disk_limit_bytes),
+                partitions=settings.partitions,
+            )
+    except ConfigError as error:
+        return refuse("streamforge-topics", error)
+    except StreamForgeError as error:
+        _log.error("topics_not_set_up", reason=str(error))
+        return EXIT_FATAL
+    _log.info("topics_set_up", changes=str(changes))
+    Notifier().status(str(changes))
+    return EXIT_STOPPED
