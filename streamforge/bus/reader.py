@@ -9,7 +9,8 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import translate
-from streamforge.progress import Headers, Partition
+from streamforge.codec import decode
+from streamforge.progress import Headers, Partition, Stored
 
 BOOTSTRAP_TIMEOUT_MS = 4_000
 REQUEST_TIMEOUT_MS = 4_000
@@ -25,6 +26,18 @@ class Fetched:
     key: bytes
     value: bytes
     headers: Headers
+
+
+def stored(fetched: Fetched) -> Stored:
+    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
+    return Stored(
+        partition=fetched.partition,
+        offset=fetched.offset,
+        kafka_time_us=fetched.kafka_time_us,
+        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
+        size_bytes=len(fetched.value),
+        headers=fetched.headers,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

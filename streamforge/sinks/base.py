@@ -37,7 +37,7 @@ C = TypeVar("C", bound=SinkConfig)
 
 
 class Sink(ABC, Generic[C]):
-    """A target. A module under `streamforge.sinks` has exactly one concrete subclass (helpers live in other modules)."""
+    """A target. A module under `streamforge.sinks` has exactly one concrete subclass; helpers live elsewhere."""
 
     Config: ClassVar[type[SinkConfig]]
 
@@ -54,7 +54,7 @@ class Sink(ABC, Generic[C]):
 
     @abstractmethod
     def write(self, batch: Sequence[Stored], progress: Progress) -> None:
-        """Store these records and this progress, all or nothing.
+        """Store these records and this progress, all or nothing; `batch` may be empty.
 
         A record that stands there already (same adapter, epoch, seq) is not stored twice.
         Raises NotConnected (or any OSError) to be tried again, Rejected for records that can never be stored.

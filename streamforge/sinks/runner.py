@@ -7,9 +7,9 @@ from typing import Any
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Fetched, Pace, Reader
+from streamforge.bus.reader import Fetched, Pace, Reader, stored
 from streamforge.clock import now_us
-from streamforge.codec import decode, encode
+from streamforge.codec import encode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.health import Health, State
 from streamforge.logs import Log
@@ -17,7 +17,7 @@ from streamforge.metrics import Metrics
 from streamforge.model import DeadLetter, ReadingBatch, Topic
 from streamforge.progress import Partition, Stored
 from streamforge.service import Component
-from streamforge.sinks.base import Sink
+from streamforge.sinks.base import BatchRule, Sink
 from streamforge.sinks.breaker import Breaker, BreakerState
 from streamforge.sinks.tally import Tally
 
@@ -27,21 +27,9 @@ POLL_SECONDS = 0.25
 DEAD_LETTERS = Partition(Topic.DLQ_TELEMETRY.value)
 
 
-def component(sink: Sink[Any], kind: str, instance: str) -> Component:
+def component(sink: Sink[Any], kind: str) -> Component:
     """The unit's work for a sink, with the broker from the environment."""
     return SinkComponent(sink, kind, connection=Connection.from_environment(f"sink-{kind}"))
-
-
-def stored(fetched: Fetched) -> Stored:
-    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
-    return Stored(
-        partition=fetched.partition,
-        offset=fetched.offset,
-        kafka_time_us=fetched.kafka_time_us,
-        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
-        size_bytes=len(fetched.value),
-        headers=fetched.headers,
-    )
 
 
 class SinkComponent:
@@ -50,11 +38,12 @@ class SinkComponent:
     def __init__(self, sink: Sink[Any], kind: str, *, connection: Connection) -> None:
         self._sink = sink
         self._kind = kind
-        self._rule = sink.config.batch
+        self._rule: BatchRule = sink.config.batch
         self._connection = connection
         self._reader: Reader | None = None
         self._tally: Tally | None = None
         self._batch: list[Stored] = []
+        self._refused: list[Stored] = []
         self._batch_bytes = 0
         self._batch_readings = 0
         self._oldest_at = 0.0
@@ -90,6 +79,7 @@ class SinkComponent:
         places = [place for topic in self._sink.config.topics for place in self._reader.partitions(topic)]
         self._reader.assign(tally.start(self._reader.starts(places)))
         self._tally = tally
+        self._reached()
 
     def _work(self, tally: Tally) -> None:
         for fetched in self._input().poll(self._patience()):
@@ -133,7 +123,7 @@ class SinkComponent:
         holes.clear()
 
     def _is_due(self) -> bool:
-        return bool(self._batch) and (
+        return bool(self._batch or self._refused) and (
             self._batch_readings >= self._rule.readings
             or self._batch_bytes >= self._rule.bytes
             or time.monotonic() - self._oldest_at >= self._rule.age_ms / 1000
@@ -141,7 +131,7 @@ class SinkComponent:
 
     def _write(self, tally: Tally) -> None:
         try:
-            progress = tally.after(self._batch)
+            progress = tally.after(self._batch, self._refused)
             self._sink.write(self._batch, progress)
         except Rejected as error:
             self._bury(error)
@@ -153,16 +143,18 @@ class SinkComponent:
         self.metrics.records_out.inc(readings)
         self.metrics.succeeded()
         self._last_success_us = now_us()
-        self._last_error = ""
         self._breaker.succeeded()
         self._backoff.reset()
         self._clear()
+
+    def _reached(self) -> None:
+        self._last_error = ""
         if self._is_away_said:
             self._is_away_said = False
             _log.info("target_back", kind=self._kind)
 
     def _clear(self) -> None:
-        self._batch, self._batch_bytes, self._batch_readings = [], 0, 0
+        self._batch, self._refused, self._batch_bytes, self._batch_readings = [], [], 0, 0
 
     def _bury(self, error: Rejected) -> None:
         """Records that the target will never take go to the dead letters; the rest is tried again without them."""
@@ -177,6 +169,7 @@ class SinkComponent:
             producer.flush(4.0)
         finally:
             producer.close()
+        self._refused += refused
         gone = set(error.indices)
         self._batch = [record for index, record in enumerate(self._batch) if index not in gone]
 
@@ -202,7 +195,7 @@ class SinkComponent:
     def drain(self, deadline: float) -> None:
         """Write what was read."""
         del deadline
-        if self._tally is not None and self._batch:
+        if self._tally is not None and (self._batch or self._refused):
             try:
                 self._write(self._tally)
             except (NotConnected, OSError) as error:

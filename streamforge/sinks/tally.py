@@ -1,6 +1,6 @@
 """What a sink has dealt with, counted by (adapter, epoch) from the batches it writes; part of its stored progress."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from streamforge.model import ReadingBatch, Topic
 from streamforge.progress import AdapterEpoch, Counted, Partition, Position, Progress, Stored
@@ -29,27 +29,29 @@ class Tally:
         """The log lost records before the next one."""
         self._holes += 1
 
-    def after(self, batch: Iterable[Stored]) -> Progress:
-        """The progress once `batch` is written, too."""
+    def after(self, batch: Sequence[Stored], refused: Sequence[Stored] = ()) -> Progress:
+        """The progress once `batch` is written, too, and `refused` is known never to be."""
+        gone = {(stored.partition, stored.offset) for stored in refused}
         positions = dict(self._held.positions)
         counts = dict(self._held.counts)
-        for stored in batch:
+        for stored in sorted([*batch, *refused], key=_place) if refused else batch:
             positions[stored.partition] = Position(next_offset=stored.offset + 1)
             record = stored.record
             if stored.partition.topic == Topic.TELEMETRY_CLEAN and isinstance(record, ReadingBatch) and record.epoch:
                 key = (record.source.adapter_id, record.epoch)
-                counts[key] = self._counted(key, counts.get(key), record)
+                is_gone = (stored.partition, stored.offset) in gone
+                counts[key] = self._counted(key, counts.get(key), record, is_gone=is_gone)
         return Progress(positions=positions, counts=_newest(counts))
 
-    def _counted(self, key: AdapterEpoch, before: Counted | None, batch: ReadingBatch) -> Counted:
+    def _counted(self, key: AdapterEpoch, before: Counted | None, batch: ReadingBatch, *, is_gone: bool) -> Counted:
         counted = before or Counted()
         rejected = sum(batch.rejected.values())
         missing = batch.count_before - counted.next_count
         is_evicted = missing > 0 and self._holes > self._holes_seen.get(key, 0)
         self._holes_seen[key] = self._holes
         return Counted(
-            delivered=counted.delivered + len(batch),
-            rejected=counted.rejected + rejected,
+            delivered=counted.delivered + (0 if is_gone else len(batch)),
+            rejected=counted.rejected + rejected + (len(batch) if is_gone else 0),
             evicted=counted.evicted + (missing if is_evicted else 0),
             next_count=batch.count_before + len(batch) + rejected,
         )
@@ -70,6 +72,10 @@ class Tally:
                 self.hole()
             first[place] = held.next_offset if held is not None else start
         return first
+
+
+def _place(stored: Stored) -> tuple[Partition, int]:
+    return stored.partition, stored.offset
 
 
 def _newest(counts: dict[AdapterEpoch, Counted]) -> dict[AdapterEpoch, Counted]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Fetched, Reader
-from streamforge.codec import decode, encode
+from streamforge.bus.reader import Fetched, Reader, stored
+from streamforge.codec import encode
 from streamforge.errors import Rejected
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import AggregateBatch, DeadLetter, ReadingBatch, Record, Topic
-from streamforge.progress import Partition, Position, Stored
+from streamforge.progress import Partition, Position
 from streamforge.transforms.base import Emit, Transform
 from streamforge.transforms.marks import Mark, SideMark, read_mark, read_side_mark
 
@@ -36,18 +36,6 @@ class _Due:
     emit: Emit
     next_offset: int
     group: _Group
-
-
-def stored(fetched: Fetched) -> Stored:
-    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
-    return Stored(
-        partition=fetched.partition,
-        offset=fetched.offset,
-        kafka_time_us=fetched.kafka_time_us,
-        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
-        size_bytes=len(fetched.value),
-        headers=fetched.headers,
-    )
 
 
 def rows(record: Record) -> int:
