@@ -1,7 +1,9 @@
 """What the outside may ask a unit, on its own Unix socket: live, ready, health, metrics."""
 
+import http.client
 import json
 import os
+import socket
 import socketserver
 import threading
 from collections.abc import Callable
@@ -42,6 +44,29 @@ class Asked:
     metrics: Callable[[], bytes]
     is_ready: Callable[[], bool]
     since_us: Callable[[], int]
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=REQUEST_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(REQUEST_SECONDS)
+        self.sock.connect(str(self._path))
+
+
+def ask(socket_path: Path, what: str = "/health") -> bytes:
+    """The body of one answer of a unit's socket. Raises OSError when the unit is not there or says nothing in 5 s."""
+    connection = _Connection(socket_path)
+    try:
+        connection.request("GET", what)
+        return connection.getresponse().read()
+    except http.client.HTTPException as error:
+        raise OSError(f"{socket_path.name}: {error!r}") from error
+    finally:
+        connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

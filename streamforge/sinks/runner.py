@@ -15,7 +15,7 @@ from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import DeadLetter, ReadingBatch, Topic
-from streamforge.progress import Partition, Stored
+from streamforge.progress import Partition, Progress, Stored
 from streamforge.service import Component
 from streamforge.sinks.base import BatchRule, Sink
 from streamforge.sinks.breaker import Breaker, BreakerState
@@ -42,6 +42,7 @@ class SinkComponent:
         self._connection = connection
         self._reader: Reader | None = None
         self._tally: Tally | None = None
+        self._known_progress: Progress | None = None
         self._batch: list[Stored] = []
         self._refused: list[Stored] = []
         self._batch_bytes = 0
@@ -79,6 +80,7 @@ class SinkComponent:
         places = [place for topic in self._sink.config.topics for place in self._reader.partitions(topic)]
         self._reader.assign(tally.start(self._reader.starts(places)))
         self._tally = tally
+        self._known_progress = tally.progress
         self._reached()
 
     def _work(self, tally: Tally) -> None:
@@ -137,6 +139,7 @@ class SinkComponent:
             self._bury(error)
             return
         tally.written(progress)
+        self._known_progress = progress
         self._succeeded(self._batch_readings)
 
     def _succeeded(self, readings: int) -> None:
@@ -220,7 +223,6 @@ class SinkComponent:
         """DEGRADED while the target or the broker is away."""
         is_well = self._tally is not None and not self._last_error
         self.metrics.connected.set(1.0 if is_well else 0.0)
-        tally = self._tally
         return Health(
             state=State.HEALTHY if is_well else State.DEGRADED,
             status=self.status(),
@@ -232,7 +234,7 @@ class SinkComponent:
                 "breaker": self._breaker.state(time.monotonic()).value,
                 "last_error": self._last_error,
                 "last_success_us": self._last_success_us,
-                "progress": tally.progress.to_json() if tally is not None else "",
+                "progress": self._known_progress.to_json() if self._known_progress is not None else "",
             },
         )
 

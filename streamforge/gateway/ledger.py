@@ -1,0 +1,226 @@
+"""Accounts for every reading: per adapter, epoch and sink, read = delivered + waiting + rejected + evicted.
+
+Each figure is counted by itself, so that a bug shows as an imbalance: `read` by the adapter from acknowledgements,
+`delivered` by the sink from what it wrote, `waiting` record by record from the log, `rejected` by the validator's own
+note in each clean batch. The cut is the adapter's count: what it read later is left out everywhere.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from streamforge.bus.connection import Connection
+from streamforge.bus.reader import Fetched, Pace, Reader
+from streamforge.codec import decode
+from streamforge.errors import Rejected
+from streamforge.health import RUN_DIRECTORY, ask
+from streamforge.model import ReadingBatch, Topic
+from streamforge.progress import AdapterEpoch, Counted, Partition, Progress
+from streamforge.transforms.marks import read_mark
+
+RAW, CLEAN = Topic.TELEMETRY_RAW.value, Topic.TELEMETRY_CLEAN.value
+SETTLE_SECONDS = 3.0
+PACE = Pace(least_bytes=1, wait_ms=100, most_records=2000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One adapter's epoch as one sink stands to it; all figures are readings."""
+
+    adapter_id: str
+    epoch: int
+    sink: str
+    read: int
+    delivered: int = 0
+    waiting: int = 0
+    rejected: int = 0
+    evicted: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every reading is accounted for, once."""
+        return self.read == self.delivered + self.waiting + self.rejected + self.evicted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """All rows; the totals are of the sink that is furthest behind."""
+
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row is, and there is one."""
+        return bool(self.rows) and all(row.balanced for row in self.rows)
+
+    def totals(self) -> dict[str, int]:
+        """Sums by figure over the rows of the sink with most readings waiting; zeros without a row."""
+        sinks = sorted({row.sink for row in self.rows})
+        sums = [_sum([row for row in self.rows if row.sink == sink]) for sink in sinks]
+        return max(sums, key=lambda figures: figures["waiting"], default=_sum([]))
+
+    def to_json(self) -> str:
+        """One JSON object: totals, balanced, rows."""
+        rows = [{**asdict(row), "balanced": row.balanced} for row in self.rows]
+        return json.dumps({**self.totals(), "balanced": self.balanced, "rows": rows})
+
+
+FIGURES = ("read", "delivered", "waiting", "rejected", "evicted")
+
+
+def _sum(rows: list[Row]) -> dict[str, int]:
+    return {figure: sum(getattr(row, figure) for row in rows) for figure in FIGURES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterCount:
+    """What an adapter says of one of its epochs."""
+
+    read: int
+    dropped: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Readings between a sink's position and the end of the log, and those the validator took out there."""
+
+    readings: Counter[AdapterEpoch] = field(default_factory=Counter)
+    rejected: Counter[AdapterEpoch] = field(default_factory=Counter)
+
+
+def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
+    """Ask sinks, adapters and log, in this order. Raises NotConnected when the broker is away."""
+    sinks = _sinks(directory)
+    adapters = _adapters_not_behind(sinks, directory)
+    reader = Reader(connection, PACE)
+    try:
+        starts = reader.starts(reader.partitions(CLEAN))
+        waiting = _scan(reader, sinks, adapters)
+    finally:
+        reader.close()
+    has_evicted = any(start > 0 for start in starts.values())
+    return Ledger(
+        rows=tuple(
+            _row(key, count, sink, progress.counts.get(key), waiting[sink], has_evicted=has_evicted)
+            for sink, progress in sorted(sinks.items())
+            for key, count in sorted(adapters.items())
+            if count.read
+        )
+    )
+
+
+def _row(
+    key: AdapterEpoch, count: AdapterCount, sink: str, held: Counted | None, waiting: _Waiting, *, has_evicted: bool
+) -> Row:
+    counted = held or Counted()
+    was_gone = held is None and not waiting.readings[key] and has_evicted
+    return Row(
+        adapter_id=key[0],
+        epoch=key[1],
+        sink=sink,
+        read=count.read,
+        delivered=counted.delivered,
+        waiting=waiting.readings[key],
+        rejected=counted.rejected + waiting.rejected[key],
+        evicted=count.read if was_gone else counted.evicted + count.dropped,
+    )
+
+
+def _details(directory: Path, pattern: str) -> Iterator[tuple[str, dict[str, object]]]:
+    for path in sorted(directory.glob(pattern)):
+        try:
+            answer = json.loads(ask(path))
+        except (OSError, ValueError):
+            continue
+        yield answer["unit"], answer["details"]
+
+
+def _sinks(directory: Path) -> dict[str, Progress]:
+    """The stored progress of every sink of clean readings that has reached its target, by unit name."""
+    found = {}
+    for unit, details in _details(directory, "streamforge-sink-*.sock"):
+        if CLEAN in str(details["topics"]) and details["progress"]:
+            found[unit.removeprefix("streamforge-sink-")] = Progress.from_json(str(details["progress"]))
+    return found
+
+
+def _adapters(directory: Path) -> dict[AdapterEpoch, AdapterCount]:
+    found = {}
+    for _, details in _details(directory, "streamforge-adapter-*.sock"):
+        rows = details["ledger"]
+        assert isinstance(rows, list)  # noqa: S101 - health.py's own shape
+        for row in rows:
+            found[str(details["adapter_id"]), int(row["epoch"])] = AdapterCount(
+                read=row["read"], dropped=row["dropped"]
+            )
+    return found
+
+
+def _adapters_not_behind(sinks: Mapping[str, Progress], directory: Path) -> dict[AdapterEpoch, AdapterCount]:
+    """The adapters' counts, asked until none is behind what a sink has already delivered (acknowledgements lag)."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        adapters = _adapters(directory)
+        behind = any(
+            counted.next_count > adapters[key].read
+            for progress in sinks.values()
+            for key, counted in progress.counts.items()
+            if key in adapters
+        )
+        if not behind or time.monotonic() > deadline:
+            return adapters
+        time.sleep(0.1)
+
+
+def _scan(
+    reader: Reader, sinks: Mapping[str, Progress], adapters: Mapping[AdapterEpoch, AdapterCount]
+) -> dict[str, _Waiting]:
+    waiting = {sink: _Waiting() for sink in sinks}
+    for place in reader.partitions(CLEAN):
+        start, end = reader.starts([place])[place], reader.ends([place])[place]
+        validated = _validated(reader, Partition(RAW, place.number), place)
+        first = {sink: _held(progress, place, start) for sink, progress in sinks.items()}
+        for fetched, key, batch in _batches(reader, place, min(first.values(), default=end), end, adapters):
+            for sink, since in first.items():
+                if fetched.offset >= since:
+                    waiting[sink].readings[key] += len(batch)
+                    waiting[sink].rejected[key] += sum(batch.rejected.values())
+        raw = Partition(RAW, place.number)
+        for _, key, batch in _batches(reader, raw, validated, reader.ends([raw])[raw], adapters):
+            for held in waiting.values():
+                held.readings[key] += len(batch)
+    return waiting
+
+
+def _held(progress: Progress, place: Partition, start: int) -> int:
+    held = progress.positions.get(place)
+    return max(start, held.next_offset) if held is not None else start
+
+
+def _validated(reader: Reader, raw: Partition, clean: Partition) -> int:
+    """The raw offset up to which clean records stand."""
+    tail = reader.tail(clean)
+    mark = read_mark(tail[-1].headers) if tail else None
+    return mark.position.next_offset if mark is not None else reader.starts([raw])[raw]
+
+
+def _batches(
+    reader: Reader, place: Partition, first: int, end: int, adapters: Mapping[AdapterEpoch, AdapterCount]
+) -> Iterator[tuple[Fetched, AdapterEpoch, ReadingBatch]]:
+    """The batches of a stretch that their adapter had counted as read when it was asked."""
+    reader.assign({place: first})
+    while reader.next_offsets()[place] < end:
+        for fetched in reader.poll(2.0):
+            if fetched.offset >= end:
+                return
+            try:
+                batch = decode(fetched.value)
+            except Rejected:
+                continue
+            if isinstance(batch, ReadingBatch):
+                key = (batch.source.adapter_id, batch.epoch)
+                if key in adapters and batch.count_before < adapters[key].read:
+                    yield fetched, key, batch
