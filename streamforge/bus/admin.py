@@ -26,7 +26,7 @@ from kafka.admin import (
 )
 from kafka.errors import KafkaError
 
-from streamforge.bus.connection import Connection, watch_authentication
+from streamforge.bus.connection import RECONNECT_MS, Connection, watch_authentication
 from streamforge.bus.failures import translate
 from streamforge.errors import Fatal
 
@@ -73,8 +73,7 @@ class Admin:
                 **connection.kwargs(),
                 bootstrap_timeout_ms=bootstrap_timeout_ms,
                 request_timeout_ms=request_timeout_ms,
-                # with the default of 30 s between tries a client would miss a broker that is back
-                reconnect_backoff_max_ms=1000,
+                reconnect_backoff_max_ms=RECONNECT_MS,
             )
 
     def __enter__(self) -> Self:

@@ -12,6 +12,8 @@ from kafka.errors import SaslAuthenticationFailedError
 from streamforge.errors import ConfigError, Fault
 
 BOOTSTRAP = "127.0.0.1:9092"
+# The client's own 30 s would miss a broker that is back; and of some tries only one sees why a password was refused.
+RECONNECT_MS = 400
 _FALSE_ALARM = "Exchanging credentials in the clear"
 
 

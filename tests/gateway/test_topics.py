@@ -1,0 +1,141 @@
+"""The table of topics, its arithmetic, and the oneshot that brings a broker to it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamforge.bus.admin import Admin
+from streamforge.errors import ConfigError
+from streamforge.gateway import topics
+from streamforge.gateway.settings import KafkaSettings, load_settings
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.gateway.topic_setup import Changes, disk_budget_bytes, set_up
+from streamforge.gateway.topics import INDEX_BYTES, INDEX_SHARE, TOPICS, Priority, Topic
+
+GIBIBYTE = 1024**3
+NOTHING = Changes(users=(), topics=(), rights_added=0, rights_removed=0)
+
+
+def most_bytes(topic: Topic, budget_bytes: int, partitions: int) -> float:
+    """What Kafka lets one topic grow to: retention, one more segment, its indexes."""
+    closed = topic.retention_bytes(budget_bytes, partitions) * (1 + INDEX_SHARE)
+    return partitions * (closed + topic.segment_bytes(budget_bytes, partitions) + 2 * INDEX_BYTES)
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 12])
+@pytest.mark.parametrize("budget_bytes", [4 * GIBIBYTE, 8 * GIBIBYTE, 27 * GIBIBYTE, 400 * GIBIBYTE])
+def test_all_topics_together_stay_within_the_budget(budget_bytes: int, partitions: int) -> None:
+    whole = sum(most_bytes(topic, budget_bytes, partitions) for topic in TOPICS)
+    assert whole <= budget_bytes * (100 - topics.RESERVE_PERCENT) / 100
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_every_topic_keeps_most_of_its_share(topic: Topic) -> None:
+    share = 8 * GIBIBYTE * topic.share_percent / 100
+    assert topic.retention_bytes(8 * GIBIBYTE, 1) > 0.7 * share
+
+
+def test_the_shares_leave_the_reserve_of_the_design() -> None:
+    assert topics.RESERVE_PERCENT == 5
+
+
+def test_only_alarms_and_events_are_flushed_record_by_record() -> None:
+    flushed = {topic.name for topic in TOPICS if topic.config(GIBIBYTE, 1).get("flush.messages") == "1"}
+    assert flushed == {"events.raw", "events.clean", "alarms.raw", "alarms.clean"}
+
+
+def test_alarms_and_the_audit_trail_are_critical() -> None:
+    critical = {topic.name for topic in TOPICS if topic.priority is Priority.CRITICAL}
+    assert critical == {"alarms.raw", "alarms.clean", "audit_trail"}
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_segments_are_small_but_none_that_kafka_refuses(topic: Topic) -> None:
+    for budget_bytes in (100 * 1024**2, GIBIBYTE, 400 * GIBIBYTE):
+        assert 1024**2 <= topic.segment_bytes(budget_bytes, 12) <= 16 * 1024**2
+
+
+def test_the_budget_is_85_percent_of_the_disk_or_the_limit(tmp_path: Path) -> None:
+    whole = disk_budget_bytes(tmp_path)
+    assert disk_budget_bytes(tmp_path, 1000) == 1000
+    assert disk_budget_bytes(tmp_path, whole * 2) == whole
+
+
+@pytest.mark.parametrize(("text", "size_bytes"), [("", 0), ("4096", 4096), ("20G", 20 * GIBIBYTE), ("1T", 1024**4)])
+def test_disk_limits_are_sizes(text: str, size_bytes: int) -> None:
+    assert KafkaSettings(disk_limit=text).disk_limit_bytes == size_bytes
+
+
+def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text('[kafka]\npartitions = 40\ndisk_limits = "20G"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tmp_path)
+    assert {fault.line for fault in caught.value.faults} == {2, 3}
+
+
+def test_a_generation_without_gateway_toml_has_the_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path).kafka == KafkaSettings()
+
+
+@pytest.mark.broker
+def test_a_second_run_changes_nothing(broker: ThrowAwayBroker) -> None:
+    with Admin(broker.connection("topics")) as admin:
+        set_up(admin, credentials=broker.passwords, budget_bytes=8 * GIBIBYTE)
+        assert set_up(admin, credentials=broker.passwords, budget_bytes=8 * GIBIBYTE) == NOTHING
+
+
+@pytest.mark.broker
+def test_a_new_budget_changes_retention_and_nothing_else(broker: ThrowAwayBroker) -> None:
+    with Admin(broker.connection("topics")) as admin:
+        set_up(admin, credentials={}, budget_bytes=8 * GIBIBYTE)
+        changes = set_up(admin, credentials={}, budget_bytes=16 * GIBIBYTE)
+        assert set(changes.topics) == {topic.name for topic in TOPICS}
+        assert admin.topic_config("telemetry.raw", "retention.bytes") == TOPICS[0].config(16 * GIBIBYTE, 1)[
+            "retention.bytes"
+        ]  # fmt: skip
+        assert (changes.users, changes.rights_added, changes.rights_removed) == ((), 0, 0)
+
+
+@pytest.mark.broker
+def test_settings_of_the_broker_hold_for_the_topics(broker: ThrowAwayBroker) -> None:
+    with Admin(broker.connection("admin")) as admin:
+        held = {
+            key: admin.topic_config("telemetry.raw", key)
+            for key in ("retention.ms", "message.timestamp.type", "segment.index.bytes", "min.insync.replicas")
+        }
+        assert admin.topic_config("alarms.clean", "flush.messages") == "1"
+        assert admin.topic_config("telemetry.raw", "flush.messages") == str(2**63 - 1)
+    assert held == {
+        "retention.ms": "-1",
+        "message.timestamp.type": "LogAppendTime",
+        "segment.index.bytes": "262144",
+        "min.insync.replicas": "1",
+    }
+
+
+@pytest.mark.broker
+def test_a_user_that_the_broker_does_not_know_is_added(broker: ThrowAwayBroker) -> None:
+    with Admin(broker.connection("topics")) as admin:
+        changes = set_up(admin, credentials={"adapter-of-tomorrow": "a-password"}, budget_bytes=16 * GIBIBYTE)
+        assert changes.users == ("adapter-of-tomorrow",)
+        assert "adapter-of-tomorrow" in admin.users()
+
+
+@pytest.mark.broker
+def test_the_oneshot_runs_as_its_unit_does(broker: ThrowAwayBroker, tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "CREDENTIALS_DIRECTORY": str(broker.credentials),
+        "STREAMFORGE_ROOT": str(tmp_path),
+        "STREAMFORGE_RUN": str(tmp_path),
+        **broker.environment("topics"),
+    }
+    code = "import sys; from streamforge.gateway.topic_setup import main; sys.exit(main())"
+    command = [sys.executable, "-c", code]
+    repository = Path(__file__).parents[2]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=repository, check=False)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=repository, check=False)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "nothing to change" in second.stderr
