@@ -1,0 +1,1 @@
+"""The simulated plant for demos, tests and benches."""
