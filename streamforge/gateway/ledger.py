@@ -180,8 +180,8 @@ def _scan(
 ) -> dict[str, _Waiting]:
     waiting = {sink: _Waiting() for sink in sinks}
     for place in reader.partitions(CLEAN):
-        start, end = reader.starts([place])[place], reader.ends([place])[place]
-        validated = _validated(reader, Partition(RAW, place.number), place)
+        start = reader.starts([place])[place]
+        end, validated = _validated(reader, Partition(RAW, place.number), place)
         first = {sink: _held(progress, place, start) for sink, progress in sinks.items()}
         for fetched, key, batch in _batches(reader, place, min(first.values(), default=end), end, adapters):
             for sink, since in first.items():
@@ -200,11 +200,12 @@ def _held(progress: Progress, place: Partition, start: int) -> int:
     return max(start, held.next_offset) if held is not None else start
 
 
-def _validated(reader: Reader, raw: Partition, clean: Partition) -> int:
-    """The raw offset up to which clean records stand."""
+def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, int]:
+    """The end of the clean partition, and the raw offset up to which its records stand there."""
     tail = reader.tail(clean)
     mark = read_mark(tail[-1].headers) if tail else None
-    return mark.position.next_offset if mark is not None else reader.starts([raw])[raw]
+    end = tail[-1].offset + 1 if tail else reader.ends([clean])[clean]
+    return end, mark.position.next_offset if mark is not None else reader.starts([raw])[raw]
 
 
 def _batches(
