@@ -1,0 +1,54 @@
+"""Now: the state in words, what to do, the figures that matter, the ledger, devices and services."""
+
+from streamforge.web import sparkline
+from streamforge.web.snapshot import Device, Ledger
+from streamforge.web.view import View, render
+
+PATH, NAME, TITLE = "/", "now", "Now"
+_BAR = 1000
+MOST_ROWS = 60
+
+
+def blocks(view: View) -> dict[str, str]:
+    """The parts of the page by name, in order."""
+    return {
+        "state": render("now_state", verdict=view.verdict),
+        "todo": render("now_todo", todo=view.verdict.todo),
+        "figures": render("now_figures", view=view, waiting=sum(sink.lag_records for sink in view.snapshot.sinks)),
+        "ledger": render("now_ledger", ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
+        "devices": render(
+            "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
+        ),
+        "services": render("now_services", units=view.snapshot.units),
+    }
+
+
+def listed(view: View) -> list[Device]:
+    """The devices that the page lists: the silent ones first, where there are many."""
+    devices = sorted(view.snapshot.devices, key=lambda one: (one.state == "ONLINE", one.asset_id))
+    return devices[:MOST_ROWS]
+
+
+def more(view: View) -> int:
+    """Devices beyond what the page lists."""
+    return max(0, len(view.snapshot.devices) - MOST_ROWS)
+
+
+def trace(view: View, device: Device) -> tuple[str, str]:
+    """SVG path and caption of the device's trace."""
+    parameter, points, _ = view.values.trace(device.asset_id)
+    return sparkline.path(points), parameter
+
+
+def shares(ledger: Ledger | None) -> list[tuple[str, int, int, str]]:
+    """The ledger as parts of a bar: (class, x, width, per cent in words); widths sum to 1000 where anything was read."""
+    if ledger is None or ledger.read <= 0:
+        return []
+    parts, x = [], 0
+    for name in ("delivered", "waiting", "rejected", "evicted"):
+        part: int = getattr(ledger, name)
+        # A part that is not nothing is at least visible.
+        width = max(2, round(_BAR * part / ledger.read)) if part else 0
+        parts.append((name, x, min(width, _BAR - x), f"{100 * part / ledger.read:.2f} % {name}"))
+        x += width
+    return parts

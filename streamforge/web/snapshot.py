@@ -1,0 +1,125 @@
+"""What the page knows of the gateway at one moment, as values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from streamforge.errors import Fault
+
+
+class UnitState(StrEnum):
+    """How a unit stands; FAILED = systemd gave up, SILENT = it runs and does not answer on its socket."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    STARTING = "starting"
+    SILENT = "silent"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One unit of the gateway; `name` is without ".service"."""
+
+    name: str
+    state: UnitState
+    status: str = ""
+    since_us: int = 0
+    restarts: int = 0
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One polled or subscribed device of an adapter."""
+
+    unit: str
+    key: str
+    asset_id: str
+    protocol: str
+    adapter_id: str = ""
+    address: str = ""
+    state: str = "CONNECTING"
+    last_success_us: int = 0
+    last_error: str = ""
+    interval_seconds: float = 0.0
+    points: int = 0
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """One way out of the gateway."""
+
+    unit: str
+    target: str
+    instance: str
+    state: UnitState
+    topics: tuple[str, ...] = ()
+    lag_records: int = 0
+    breaker: str = "closed"
+    last_error: str = ""
+    last_success_us: int = 0
+    since_us: int = 0
+
+    @property
+    def name(self) -> str:
+        """As people call it: target/instance."""
+        return f"{self.target}/{self.instance}" if self.instance else self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a transform."""
+
+    unit: str
+    source: str
+    output: str
+    lag_records: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The partition that holds the log."""
+
+    used_bytes: int
+    total_bytes: int
+
+    @property
+    def percent(self) -> float:
+        """Used share, 0 to 100."""
+        return 100 * self.used_bytes / self.total_bytes if self.total_bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Readings of every adapter since its count began: read = delivered + waiting + rejected + evicted."""
+
+    read: int
+    delivered: int
+    waiting: int
+    rejected: int
+    evicted: int
+
+    @property
+    def missing(self) -> int:
+        """What the balance lacks; 0 = it is even."""
+        return self.read - self.delivered - self.waiting - self.rejected - self.evicted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The gateway at one moment."""
+
+    taken_us: int
+    hostname: str
+    generation: str
+    is_clock_synced: bool
+    disk: Disk
+    units: tuple[Unit, ...] = ()
+    devices: tuple[Device, ...] = ()
+    sinks: tuple[Sink, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    ledger: Ledger | None = None
