@@ -1,6 +1,7 @@
 """The real broker for tests: jars by the lock, class archive cached, one JVM a session."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,15 @@ from streamforge.gateway.throwaway import ThrowAwayBroker, archive_key, make_arc
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = REPOSITORY / ".cache" / "kafka"
+FETCH = REPOSITORY / "hw-profiles" / "kafka" / "fetch.py"
+MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 
 def provide_jars() -> None:
     """Have the locked jars in the cache, unless STREAMFORGE_KAFKA_LIBS names others."""
     if "STREAMFORGE_KAFKA_LIBS" not in os.environ:
-        jars = CACHE / "libs"
-        subprocess.run([sys.executable, REPOSITORY / "hw-profiles" / "kafka" / "fetch.py", jars], check=True)
+        jars = CACHE / f"libs-{MACHINE}"
+        subprocess.run([sys.executable, FETCH, jars, "--machine", MACHINE], check=True)
         os.environ["STREAMFORGE_KAFKA_LIBS"] = str(jars)
 
 
@@ -35,4 +38,4 @@ def new_broker(directory: Path, *, set_up_topics: bool = True) -> ThrowAwayBroke
     return ThrowAwayBroker(directory, archive=provide_archive(), set_up_topics=set_up_topics)
 
 
-__all__ = ["ThrowAwayBroker", "new_broker", "provide_archive", "provide_jars"]
+__all__ = ["FETCH", "MACHINE", "ThrowAwayBroker", "new_broker", "provide_archive", "provide_jars"]
