@@ -50,6 +50,7 @@ EVERY_READING = ReportRule()
 class Device:
     """One thing that is polled as a whole on one grid: one asset at one interval.
 
+    `peer` names the connection it is read over, shared by all devices of that peer; `address` is what people call it.
     `rules[i]` belongs to `names.parameters[i]`; empty = every reading of every parameter.
     """
 
@@ -58,6 +59,7 @@ class Device:
     interval_seconds: float
     names: Names
     rules: tuple[ReportRule, ...] = ()
+    peer: str = ""
     address: str = ""
 
 

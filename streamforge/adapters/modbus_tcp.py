@@ -234,7 +234,7 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
                 for request in plan(group, budget)
             ]
             key = self._key(asset_id if interval_ms == own_ms else f"{asset_id}@{interval_ms}ms")
-            device = _device(key, asset_id, interval_ms, steps, f"{link.address} unit {unit_id}")
+            device = _device(key, asset_id, interval_ms, steps, (link.address, unit_id))
             timeout_ms = row.timeout_ms or source.timeout_ms
             self._jobs[key] = _Job(device=device, link=link, timeout_seconds=timeout_ms / 1000, steps=steps)
 
@@ -249,7 +249,7 @@ def _grid(point: Point, own_ms: int) -> tuple[str, int]:
 
 
 def _device(
-    key: str, asset_id: str, interval_ms: int, steps: Sequence[tuple[Question, Decoder]], address: str
+    key: str, asset_id: str, interval_ms: int, steps: Sequence[tuple[Question, Decoder]], unit: tuple[str, int]
 ) -> Device:
     """The device as the runner sees it; its columns stand in the order in which the answers are decoded."""
     points = [point for _, decoder in steps for point in decoder.points]
@@ -264,5 +264,6 @@ def _device(
             bytes(point.kind for point in points),
         ),
         rules=() if all(rule == EVERY_READING for rule in rules) else rules,
-        address=address,
+        peer=unit[0],
+        address=f"{unit[0]} unit {unit[1]}",
     )

@@ -83,7 +83,7 @@ class PollerComponent:
     def _begin(self, epoch: int) -> None:
         self._outbox = Outbox(self._source, epoch)
         for device in self._devices:
-            if device.address not in self._peers:
+            if device.peer not in self._peers:
                 self._add_peer(device)
         offsets = phases([device.interval_seconds for device in self._devices])
         for device, phase in zip(self._devices, offsets, strict=True):
@@ -93,11 +93,11 @@ class PollerComponent:
     def _add_peer(self, device: Device) -> None:
         policy = self._adapter.config.retry_policy
         peer = Peer(
-            address=device.address,
+            address=device.peer,
             connect=partial(self._adapter.connect, device),
             backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
         )
-        self._peers[device.address] = peer
+        self._peers[device.peer] = peer
         self._tasks.append(self._loop.create_task(peer.run()))
 
     def step(self, stop: threading.Event) -> None:
@@ -144,7 +144,7 @@ class PollerComponent:
         correct_closed(self._epochs, tail)
 
     async def _poll_forever(self, device: Device, grid: Grid, outbox: Outbox) -> None:
-        peer, record = self._peers[device.address], self._records[device.key]
+        peer, record = self._peers[device.peer], self._records[device.key]
         while True:
             now = time.monotonic()
             await asyncio.sleep(max(0.0, grid.next_seconds(now) - now))
@@ -207,6 +207,8 @@ class PollerComponent:
         self._epochs.count(outbox.read, outbox.dropped)
 
     def _cancel(self) -> None:
+        if not self._tasks:
+            return
         for task in self._tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))

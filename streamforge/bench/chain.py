@@ -126,11 +126,10 @@ def _report(load: Load, before: Snapshot, after: Snapshot) -> str:
     seconds = after.at_seconds - before.at_seconds
     read = after.read - before.read
     figures: dict[str, object] = {"readings_per_second": round(read / seconds), "seconds": round(seconds, 1)}
-    lines = [
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {load.devices} devices x"
-        f" {load.registers} INT16 registers every {load.interval_ms} ms: {read / seconds:,.0f} readings/s",
-        f"{'stage':<12}{'CPU us/reading':>16}{'CPU %':>8}{'RSS MiB':>9}",
-    ]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    work = f"{load.devices} devices x {load.registers} INT16 registers every {load.interval_ms} ms"
+    lines = [f"{machine}; {work}: {read / seconds:,.0f} readings/s"]
+    lines.append(f"{'stage':<12}{'CPU us/reading':>16}{'CPU %':>8}{'RSS MiB':>9}")
     for name, end in after.usages.items():
         cpu = end.cpu_seconds - before.usages[name].cpu_seconds
         per_reading = cpu / read * 1e6 if read else float("nan")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from streamforge.errors import Fatal
 from streamforge.gateway.process import dies_with_parent
@@ -31,7 +31,7 @@ class Site:
         for folder in (self.config, self.run):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

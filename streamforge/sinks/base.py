@@ -21,7 +21,7 @@ class BatchRule:
 
     readings: int = 50_000
     bytes: int = 1_048_576
-    age_ms: int = 500
+    age_ms: int = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

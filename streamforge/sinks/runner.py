@@ -22,7 +22,7 @@ from streamforge.sinks.breaker import Breaker, BreakerState
 from streamforge.sinks.tally import Tally
 
 _log = Log("sink")
-PACE = Pace(least_bytes=100_000, wait_ms=200, most_records=500)
+PACE = Pace(least_bytes=100_000, wait_ms=150, most_records=500)
 POLL_SECONDS = 0.25
 AGE_BUCKETS_SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 60.0, 3600.0)
 DEAD_LETTERS = Partition(Topic.DLQ_TELEMETRY.value)
@@ -150,9 +150,9 @@ class SinkComponent:
         self.metrics.records_out.inc(readings)
         self.metrics.succeeded()
         self._last_success_us = now_us()
-        for stored in self._batch:
-            if isinstance(stored.record, ReadingBatch):
-                self._ages.observe((self._last_success_us - stored.record.gateway_time_us) / 1e6)
+        for taken in self._batch:
+            if isinstance(taken.record, ReadingBatch):
+                self._ages.observe((self._last_success_us - taken.record.gateway_time_us) / 1e6)
         self._breaker.succeeded()
         self._backoff.reset()
         self._clear()

@@ -21,8 +21,8 @@ from streamforge.transforms.stage import Stage
 
 _log = Log("transform")
 # Few large requests: 3.9 instead of 9.9 us a reading at 20,000 readings/s (measured).
-PACE = Pace(least_bytes=100_000, wait_ms=200, most_records=500)
-LINGER_MS = 100
+PACE = Pace(least_bytes=100_000, wait_ms=150, most_records=500)
+LINGER_MS = 50
 MOST_OUTSTANDING_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.5
 TICK_SECONDS = 1.0
