@@ -56,7 +56,7 @@ def values(t: float, booted_at: float, seed: int) -> Values:
     is_infeed_jam = state == State.HELD and int(block) % 2 == 0
     result: dict[str, Value] = {
         "state": int(state),
-        "line_speed": 60.0 * UNITS_PER_SECOND * speed + (0.6 * noise(seed, t) if speed else 0.0),
+        "line_speed": speed * (60.0 * UNITS_PER_SECOND + 0.6 * noise(seed, t)),
         "good_count": made - rejected,
         "reject_count": rejected,
         "lifetime_count": 5_000_000_000 + made,

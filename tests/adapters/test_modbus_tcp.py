@@ -76,7 +76,7 @@ async def pymodbus_server(port: int) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
 
 
 def test_two_units_of_a_real_server_are_read_over_one_connection(unused_tcp_port: int) -> None:
