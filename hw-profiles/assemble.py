@@ -7,12 +7,15 @@ costs time (byte code of the packages, the archive of the broker's classes) betw
 from __future__ import annotations
 
 import compileall
+import fcntl
 import hashlib
 import os
 import py_compile
 import shutil
-import subprocess
+import socket
+import struct
 import sys
+import tempfile
 from pathlib import Path
 
 SOURCE = Path(os.environ["SRCDIR"])
@@ -20,6 +23,8 @@ RESULT = Path(os.environ["DESTDIR"])
 KEPT = Path(os.environ["BUILDDIR"])
 MACHINE = {"x86-64": "amd64", "arm64": "arm64"}[os.environ["ARCHITECTURE"]]
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
+
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 
 HOME = Path("usr/lib/streamforge")
 VENV = HOME / "venv"
@@ -78,19 +83,41 @@ def _virtual_environment() -> None:
     (RESULT / "usr/bin/streamforge").symlink_to(f"/{VENV}/bin/streamforge")
 
 
-def _jars() -> list[Path]:
+def _jars() -> None:
     """The broker's jars, at their final place and time both in the result and in the running build root."""
     fetched = sorted((SOURCE / f".cache/kafka/libs-{MACHINE}").glob("*.jar"))
-    placed = []
     for root in (RESULT, Path("/")):
         folder = root / LIBRARIES
         folder.mkdir(parents=True, exist_ok=True)
-        placed = [Path(shutil.copy(jar, folder)) for jar in fetched]
-        for path in placed:
-            os.utime(path, (EPOCH, EPOCH))
-    return placed
+        for jar in fetched:
+            os.utime(shutil.copy(jar, folder), (EPOCH, EPOCH))
+
+
+def _loopback_up() -> None:
+    """The build has a network of its own in which nothing is up; the broker needs 127.0.0.1."""
+    request = struct.pack("16sh", b"lo", IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, request)
+
+
+def _class_archive() -> None:
+    """The archive of the broker's classes, made by one short life of the broker; kept for these jars, JDK and code."""
+    sys.path[:0] = [str(RESULT / SITE)]
+    os.environ["STREAMFORGE_KAFKA_LIBS"] = f"/{LIBRARIES}"
+    from streamforge.gateway.broker import Broker
+    from streamforge.gateway.throwaway import archive_key, make_archive
+
+    nowhere = Path("/")
+    line = Broker(data=nowhere, credentials=nowhere, work=nowhere).command(write_archive=True)
+    kept = KEPT / f"kafka-{archive_key()}-{hashlib.sha256(' '.join(line).encode()).hexdigest()[:16]}.jsa"
+    if not kept.is_file():
+        _loopback_up()
+        with tempfile.TemporaryDirectory() as folder:
+            make_archive(kept, Path(folder, "broker"))
+    shutil.copy(kept, RESULT / LIBRARIES.parent / "kafka.jsa")
 
 
 if __name__ == "__main__":
     _virtual_environment()
     _jars()
+    _class_archive()
