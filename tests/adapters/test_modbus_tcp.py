@@ -174,9 +174,11 @@ def test_silence_is_doubtful_once_and_bad_from_then_on(behave: Behaviour) -> Non
         spoiled(await modbus.poll(modbus.devices[0]), Quality.BAD, "no_response")
         with pytest.raises(NotConnected, match=f"127.0.0.1:{peer.port}: no answer to 3 requests"):
             await modbus.poll(modbus.devices[0])
+        with pytest.raises(NotConnected, match="connects, but answers no request"):
+            await modbus.connect(modbus.devices[0])
         peer.behave = right
         assert (await poll_once(modbus)).values == (7,)
-        assert peer.connections == 2
+        assert peer.connections == 3
 
     run_hostile(behave, check)
 
@@ -197,9 +199,28 @@ def test_a_silent_unit_neither_stops_its_neighbour_nor_the_connection() -> None:
     async def check(modbus: ModbusTcp, peer: Hostile) -> None:
         silent, well = modbus.devices
         await modbus.connect(silent)
-        for _ in range(4):
+        for _ in range(3):
             assert (await modbus.poll(silent)).qualities in {b"\x02", b"\x03"}
             assert (await modbus.poll(well)).values == (7,)
+        asked = len(peer.seen)
+        async with asyncio.timeout(0.15):  # it rests now, and its neighbour need not wait
+            spoiled(await modbus.poll(silent), Quality.BAD, "no_response")
+            assert (await modbus.poll(well)).values == (7,)
+        assert (len(peer.seen), peer.connections) == (asked + 1, 1)
+
+    def only_unit_2(request: bytes) -> bytes | None:
+        return right(request) if request[6] == 2 else None
+
+    run_hostile(only_unit_2, check, pump(), pump(unit_id=2, asset_id="well"))
+
+
+def test_a_fast_silent_unit_does_not_cut_off_a_slow_one() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        silent, well = modbus.devices
+        await modbus.connect(silent)
+        for _ in range(5):
+            await modbus.poll(silent)
+        assert (await modbus.poll(well)).values == (7,)
         assert peer.connections == 1
 
     def only_unit_2(request: bytes) -> bytes | None:

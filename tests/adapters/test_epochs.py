@@ -1,0 +1,49 @@
+"""The epoch of an adapter."""
+
+from pathlib import Path
+
+from streamforge.adapters.epochs import MOST_CLOSED, EpochCount, Epochs
+
+
+def test_the_first_epoch_is_one(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path)
+    assert not epochs.is_known
+    assert epochs.begin() == 1
+    assert Epochs(tmp_path).is_known
+
+
+def test_every_start_is_a_new_epoch_and_the_old_one_keeps_its_count(tmp_path: Path) -> None:
+    first = Epochs(tmp_path)
+    first.begin()
+    first.count(read=120, dropped=20)
+    second = Epochs(tmp_path)
+    assert second.begin() == 2
+    assert second.closed == [EpochCount(epoch=1, read=120, dropped=20)]
+
+
+def test_a_lost_counter_goes_on_above_the_highest_epoch_of_the_log(tmp_path: Path) -> None:
+    assert Epochs(tmp_path).begin(highest_in_log=41) == 42
+
+
+def test_a_damaged_counter_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / "epochs.json").write_text('{"current": {"epo')
+    assert Epochs(tmp_path).begin(highest_in_log=7) == 8
+
+
+def test_what_a_killed_process_had_on_the_log_corrects_its_count(tmp_path: Path) -> None:
+    Epochs(tmp_path).begin()
+    epochs = Epochs(tmp_path)
+    epochs.begin()
+    epochs.correct(1, read=500)
+    assert Epochs(tmp_path).begin() == 3
+    again = Epochs(tmp_path)
+    again.begin()
+    assert again.closed[0] == EpochCount(epoch=1, read=500)
+
+
+def test_the_list_of_closed_epochs_is_bounded(tmp_path: Path) -> None:
+    for _ in range(MOST_CLOSED + 5):
+        Epochs(tmp_path).begin()
+    last = Epochs(tmp_path)
+    last.begin()
+    assert len(last.closed) == MOST_CLOSED

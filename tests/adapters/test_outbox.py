@@ -1,0 +1,127 @@
+"""From a scan to the log."""
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforge.adapters.base import Batch
+from streamforge.adapters.outbox import Outbox
+from streamforge.codec import decode
+from streamforge.model import ReadingBatch, TimeQuality
+from streamforge.progress import Headers, Partition
+from tests.samples import SOURCE, plain_names
+
+
+class Recorder:
+    """Takes what is handed over and acknowledges when told to: the place of the Kafka client."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Partition, bytes, Callable[[int], None]]] = []
+
+    def send(self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: Callable[[int], None]) -> None:
+        self.sent.append((place, value, on_ack))
+
+    def acknowledge(self, count: int) -> None:
+        for offset, (_, _, on_ack) in enumerate(self.sent[:count]):
+            on_ack(offset)
+
+    def batches(self) -> list[ReadingBatch]:
+        decoded = [decode(value) for _, value, _ in self.sent]
+        return [batch for batch in decoded if isinstance(batch, ReadingBatch)]
+
+
+def scan(size: int, done: Callable[[], None] = lambda: None) -> Batch:
+    return Batch(asset_id="pump_1", names=plain_names(size), values=(1.0,) * size, done=done)
+
+
+def put(outbox: Outbox, *sizes: int) -> None:
+    for size in sizes:
+        outbox.put(scan(size), 1_790_000_000_000_000, TimeQuality.SYNCED)
+
+
+def test_batches_are_numbered_and_count_the_readings_before_them() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=3), Recorder()
+    put(outbox, 2, 5, 1)
+    outbox.pump(recorder, 1)
+    assert [(b.epoch, b.seq, b.count_before, len(b)) for b in recorder.batches()] == [
+        (3, 1, 0, 2),
+        (3, 2, 2, 5),
+        (3, 3, 7, 1),
+    ]
+
+
+def test_read_counts_only_what_the_log_acknowledged() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=1), Recorder()
+    put(outbox, 2, 5)
+    outbox.pump(recorder, 1)
+    assert outbox.read == 0
+    recorder.acknowledge(1)
+    assert outbox.settle() == 2
+    assert (outbox.read, outbox.is_empty) == (2, False)
+
+
+def test_done_runs_only_after_the_log_acknowledged() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=1), Recorder()
+    happened: list[str] = []
+    outbox.put(scan(1, lambda: happened.append("done")), 1, TimeQuality.UNSET)
+    outbox.pump(recorder, 1)
+    outbox.settle()
+    assert happened == []
+    recorder.acknowledge(1)
+    outbox.settle()
+    assert happened == ["done"]
+
+
+def test_without_a_broker_the_oldest_go_first_and_are_counted() -> None:
+    outbox = Outbox(SOURCE, epoch=1, most_bytes=2000)
+    put(outbox, *(10,) * 50)
+    assert outbox.unacknowledged_bytes <= 2000
+    assert outbox.dropped > 0
+    assert outbox.dropped % 10 == 0
+    recorder = Recorder()
+    outbox.pump(recorder, 1)
+    assert recorder.batches()[0].count_before == outbox.dropped, "the hole in the numbers is the number dropped"
+
+
+def test_what_a_lost_client_had_is_sent_again_unless_it_stands() -> None:
+    outbox, lost, fresh = Outbox(SOURCE, epoch=1), Recorder(), Recorder()
+    put(outbox, 1, 2, 3)
+    outbox.pump(lost, 1)
+    put(outbox, 4)
+    outbox.recall(standing={1})
+    outbox.pump(fresh, 1)
+    assert [batch.seq for batch in fresh.batches()] == [2, 3, 4]
+    assert outbox.read == 1
+
+
+def test_an_asset_stays_on_its_partition() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=1), Recorder()
+    put(outbox, 1, 1, 1)
+    outbox.pump(recorder, 12)
+    assert len({place for place, _, _ in recorder.sent}) == 1
+
+
+@given(st.lists(st.one_of(st.integers(1, 5), st.sampled_from(["pump", "ack", "lose"])), max_size=40))
+def test_whatever_happens_every_reading_is_read_or_still_here(steps: list[int | str]) -> None:
+    outbox, recorder, taken = Outbox(SOURCE, epoch=1, most_bytes=1500), Recorder(), 0
+    for step in steps:
+        if isinstance(step, int):
+            put(outbox, step)
+            taken += step
+        elif step == "pump":
+            outbox.pump(recorder, 1)
+        elif step == "ack":
+            recorder.acknowledge(len(recorder.sent))
+            outbox.settle()
+        else:
+            standing = {batch.seq for batch in recorder.batches()[: len(recorder.sent) // 2]}
+            recorder = Recorder()
+            outbox.recall(standing)
+    last = Recorder()
+    outbox.recall(set())
+    while not outbox.is_empty:
+        outbox.pump(last, 1)
+        last.acknowledge(len(last.sent))
+        outbox.settle()
+    assert outbox.read == taken
