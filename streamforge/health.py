@@ -47,19 +47,19 @@ class Asked:
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=REQUEST_SECONDS)
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(REQUEST_SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
-def ask(socket_path: Path, what: str = "/health") -> bytes:
-    """The body of one answer of a unit's socket. Raises OSError when the unit is not there or says nothing in 5 s."""
-    connection = _Connection(socket_path)
+def ask(socket_path: Path, what: str = "/health", timeout_seconds: float = REQUEST_SECONDS) -> bytes:
+    """The body of one answer of a unit's socket. Raises OSError when the unit is not there or says nothing in time."""
+    connection = _Connection(socket_path, timeout_seconds)
     try:
         connection.request("GET", what)
         return connection.getresponse().read()

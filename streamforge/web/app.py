@@ -7,7 +7,9 @@ from wsgiref.types import WSGIApplication
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from streamforge.web import account, metrics_join, unit_socket
+from streamforge.health import ask
+from streamforge.web import account, metrics_join
+from streamforge.web.gather import ASK_SECONDS
 from streamforge.web.pages import data_out, devices, log, now
 from streamforge.web.security import secured
 from streamforge.web.server import EXTEND
@@ -80,7 +82,7 @@ def metrics(site: Site) -> HTTPResponse:
     texts: dict[str, str | None] = {}
     for path in sorted(site.run.glob("*.sock")):
         try:
-            texts[path.stem] = unit_socket.get(path, "/metrics").decode(errors="replace")
+            texts[path.stem] = ask(path, "/metrics", ASK_SECONDS).decode(errors="replace")
         except OSError:
             texts[path.stem] = None
     kind = "text/plain; version=0.0.4; charset=utf-8"

@@ -5,11 +5,12 @@ from datetime import tzinfo
 from enum import IntEnum, StrEnum
 
 from streamforge.web import words
-from streamforge.web.snapshot import Device, Sink, Snapshot, Unit, UnitState
+from streamforge.web.snapshot import Clock, Device, Sink, Snapshot, Unit, UnitState
 
 DISK_HIGH_PERCENT, DISK_MEDIUM_PERCENT = 95, 90
 CLOCK_PATIENCE_SECONDS = 120
 LAG_RECORDS = 1000
+KAFKA = "kafka"
 
 
 class Priority(IntEnum):
@@ -76,63 +77,57 @@ def judge(snapshot: Snapshot, *, zone: tzinfo, rate: float, is_first_password: b
 
 
 def _unit_trouble(unit: Unit) -> Diagnosis | None:
-    log = f"/log?unit={unit.name}"
     if unit.faults:
-        fault = unit.faults[0]
-        place = f"{fault.file}, line {fault.line}" if fault.line else fault.file
-        more = f" ({len(unit.faults) - 1} more in the log.)" if len(unit.faults) > 1 else ""
-        said = f"{fault.key}: {fault.message}" if fault.key else fault.message
-        runs = unit.state is not UnitState.FAILED
-        return Diagnosis(
-            priority=Priority.HIGH,
-            what=f"{readable(unit.name)}: its configuration is not valid" + (", the old one goes on" if runs else ""),
-            evidence=f"{place}: {said}.{more}",
-            hand=(f"{fault.hint[:1].upper()}{fault.hint[1:]}. " if fault.hint else "")
-            + "Correct the line, then run: streamforge apply.",
-            link=log,
-        )
+        return _bad_configuration(unit)
     if unit.state is UnitState.FAILED:
-        is_log = unit.name == "kafka"
-        return Diagnosis(
-            priority=Priority.CRITICAL if is_log else Priority.HIGH,
-            what=f"{readable(unit.name)} has stopped and is not started again",
-            evidence=f"It failed {words.plural(unit.restarts + 1, 'time')} within 5 minutes. {unit.status}".strip(),
-            hand="Read its last lines in the log, then start it again or call the service.",
-            link=log,
-        )
+        return _given_up(unit)
+    name, link = readable(unit.name), f"/log?unit={unit.name}"
     if unit.state is UnitState.SILENT:
         return Diagnosis(
             priority=Priority.MEDIUM,
-            what=f"{readable(unit.name)} does not answer",
+            what=f"{name} does not answer",
             evidence="It runs but says nothing about itself. The watchdog restarts it within 45 s.",
             hand="Wait a minute; if it stays, read its log.",
-            link=log,
+            link=link,
         )
     if unit.state is UnitState.UNHEALTHY:
         return Diagnosis(
             priority=Priority.HIGH,
-            what=f"{readable(unit.name)} cannot work",
+            what=f"{name} cannot work",
             evidence=unit.status or "It says no more.",
             hand="Read its last lines in the log.",
-            link=log,
+            link=link,
         )
     return None
 
 
+def _bad_configuration(unit: Unit) -> Diagnosis:
+    fault = unit.faults[0]
+    place = f"{fault.file}, line {fault.line}" if fault.line else fault.file
+    said = f"{fault.key}: {fault.message}" if fault.key else fault.message
+    more = f" ({len(unit.faults) - 1} more in the log.)" if len(unit.faults) > 1 else ""
+    hint = f"{fault.hint[:1].upper()}{fault.hint[1:]}. ".replace("?.", "?") if fault.hint else ""
+    goes_on = "" if unit.state is UnitState.FAILED else ", the old one goes on"
+    return Diagnosis(
+        priority=Priority.HIGH,
+        what=f"{readable(unit.name)}: its configuration is not valid{goes_on}",
+        evidence=f"{place}: {said}.{more}",
+        hand=f"{hint}Correct the line, then run: streamforge apply.",
+        link=f"/log?unit={unit.name}",
+    )
+
+
+def _given_up(unit: Unit) -> Diagnosis:
+    return Diagnosis(
+        priority=Priority.CRITICAL if unit.name == KAFKA else Priority.HIGH,
+        what=f"{readable(unit.name)} has stopped and is not started again",
+        evidence=f"It failed too often within 5 minutes. {unit.status}".strip(),
+        hand="Read its last lines in the log, then start it again or call the service.",
+        link=f"/log?unit={unit.name}",
+    )
+
+
 def _silent(device: Device, snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
-    host = device.address.partition(" ")[0]
-    neighbours = [
-        other
-        for other in snapshot.devices
-        if other.unit == device.unit and other.key != device.key and other.address.partition(" ")[0] == host
-    ]
-    answering = [other for other in neighbours if other.state == "ONLINE"]
-    if answering:
-        hand = f"{', '.join(other.asset_id for other in answering[:3])} on the same line answers: check this device's power and its unit number."
-    elif neighbours:
-        hand = "No device at this address answers: check the network cable, the power and the address."
-    else:
-        hand = "Check its power, the network cable and the address."
     last = device.last_success_us
     seen = f"No answer since {words.clock(last, snapshot.taken_us, zone)}" if last else "It has never answered"
     error = f" ({device.last_error})" if device.last_error else ""
@@ -140,9 +135,23 @@ def _silent(device: Device, snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
         priority=Priority.HIGH,
         what=f"{device.asset_id} is silent",
         evidence=f"{seen}, {device.address or device.unit}{error}.",
-        hand=hand,
+        hand=_hand_for(device, snapshot),
         link=f"/devices#{device.asset_id}",
     )
+
+
+def _hand_for(device: Device, snapshot: Snapshot) -> str:
+    """What to check first depends on who else answers at this address."""
+    host = device.address.partition(" ")[0]
+    here = [one for one in snapshot.devices if one.unit == device.unit and one.address.partition(" ")[0] == host]
+    answering = [one.asset_id for one in here if one.state == "ONLINE"]
+    if answering:
+        verb = "answer" if len(answering) > 1 else "answers"
+        names = " and ".join(answering[:2]) if len(answering) < 3 else f"{answering[0]} and {len(answering) - 1} others"
+        return f"At the same address {names} {verb}: check this device's power and its unit number."
+    if len(here) > 1:
+        return "No device at this address answers: check the network cable, the power and the address."
+    return "Check its power, the network cable and the address."
 
 
 def _waiting(sink: Sink, snapshot: Snapshot, zone: tzinfo) -> Diagnosis | None:
@@ -154,7 +163,7 @@ def _waiting(sink: Sink, snapshot: Snapshot, zone: tzinfo) -> Diagnosis | None:
         priority=Priority.MEDIUM,
         what=f"{sink.name} takes no data",
         evidence=f"Nothing delivered {since}: {sink.last_error or 'no reason given'}.",
-        hand=f"{words.plural(sink.lag_records, 'record')} wait in the log. Check the server and the way to it; delivery goes on by itself.",
+        hand=f"{words.plural(sink.lag_records, 'record')} wait in the log. Check the server and the way to it.",
         link="/data-out",
     )
 
@@ -184,7 +193,7 @@ def _ledger(snapshot: Snapshot) -> Diagnosis | None:
 
 
 def _clock(snapshot: Snapshot) -> Diagnosis | None:
-    if snapshot.is_clock_synced:
+    if snapshot.clock is not Clock.NOT_SYNCED or snapshot.uptime_seconds < CLOCK_PATIENCE_SECONDS:
         return None
     return Diagnosis(
         priority=Priority.LOW,
@@ -207,39 +216,44 @@ def _password() -> Diagnosis:
 
 def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
     states = {unit.state for unit in snapshot.units}
-    kafka = next((unit.state for unit in snapshot.units if unit.name == "kafka"), UnitState.HEALTHY)
+    kafka = next((unit.state for unit in snapshot.units if unit.name == KAFKA), UnitState.HEALTHY)
     if kafka is UnitState.FAILED:
         return Overall.FAILED
     if kafka in (UnitState.UNHEALTHY, UnitState.SILENT) or UnitState.FAILED in states:
         return Overall.UNHEALTHY
     if any(one.priority <= Priority.MEDIUM for one in todo) or UnitState.DEGRADED in states:
         return Overall.DEGRADED
-    if kafka is UnitState.STARTING or not snapshot.units:
-        return Overall.STARTING
-    return Overall.NORMAL
+    is_coming = kafka is UnitState.STARTING or not snapshot.units
+    return Overall.STARTING if is_coming else Overall.NORMAL
 
 
 def _number_that_matters(snapshot: Snapshot, overall: Overall, rate: float) -> str:
-    total = len(snapshot.devices)
-    offline = sum(device.state == "OFFLINE" for device in snapshot.devices)
     bad_units = [unit for unit in snapshot.units if unit.state in (UnitState.FAILED, UnitState.UNHEALTHY)]
     if overall in (Overall.FAILED, Overall.UNHEALTHY) and bad_units:
-        return f"{readable(bad_units[0].name)} does not run" + (
-            f", and {len(bad_units) - 1} more" if len(bad_units) > 1 else ""
-        )
-    if offline:
-        verb = "does" if offline == 1 else "do"
-        return f"{offline} of {words.plural(total, 'device')} {verb} not answer"
-    waiting = [sink for sink in snapshot.sinks if sink.breaker != "closed"]
-    if waiting:
-        return f"{waiting[0].name} takes no data"
+        more = f", and {len(bad_units) - 1} more" if len(bad_units) > 1 else ""
+        return f"{readable(bad_units[0].name)} does not run{more}"
     if overall is Overall.STARTING:
         return "the gateway is coming up"
+    return _trouble_outside(snapshot) or _all_well(snapshot, overall, rate)
+
+
+def _trouble_outside(snapshot: Snapshot) -> str:
+    offline = sum(device.state == "OFFLINE" for device in snapshot.devices)
+    if offline:
+        verb = "does" if offline == 1 else "do"
+        return f"{offline} of {words.plural(len(snapshot.devices), 'device')} {verb} not answer"
+    waiting = [sink.name for sink in snapshot.sinks if sink.breaker != "closed"]
+    return f"{waiting[0]} takes no data" if waiting else ""
+
+
+def _all_well(snapshot: Snapshot, overall: Overall, rate: float) -> str:
+    total = len(snapshot.devices)
     if overall is Overall.DEGRADED:
         return "see what to do"
     if not total:
         return "no device is configured yet"
-    return f"{'all ' if total > 1 else ''}{words.plural(total, 'device')} {'answer' if total > 1 else 'answers'}, {words.rate(rate)} readings a second"
+    answer = f"all {total} devices answer" if total > 1 else "1 device answers"
+    return f"{answer}, {words.rate(rate)} readings a second"
 
 
 def _safe(snapshot: Snapshot) -> str:
@@ -262,7 +276,7 @@ def _safe(snapshot: Snapshot) -> str:
 
 def readable(unit: str) -> str:
     """A unit as people call it: "Adapter modbus-tcp/plant", "Validator", "The log (Kafka)"."""
-    if unit == "kafka":
+    if unit == KAFKA:
         return "The log (Kafka)"
     kind, _, rest = unit.removeprefix("streamforge-").partition("-")
     if kind in ("adapter", "sink", "transform") and rest:

@@ -66,7 +66,7 @@ class Follower:
     def _lost(self, error: Exception) -> None:
         if not self._values.problem.startswith("the log"):
             _log.info("values_not_followed", reason=str(error))
-        self._values.problem = "the log does not answer (tried again every few seconds)"
+        self._values.problem = "the log does not answer"
         self.close()
         self._next_try = time.monotonic() + self._backoff.next_seconds()
 

@@ -1,7 +1,6 @@
 """Asks everything that knows something of the gateway, and makes one `Snapshot` of it."""
 
 import json
-import os
 import shutil
 import socket
 import threading
@@ -10,15 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from streamforge.clock import SYNCHRONIZED
 from streamforge.errors import Fault
-from streamforge.web import systemd_units, unit_socket
-from streamforge.web.snapshot import Device, Disk, Sink, Snapshot, Stage, Unit, UnitState
+from streamforge.health import ask
+from streamforge.web import systemd_units
+from streamforge.web.ledger_keeper import LedgerKeeper
+from streamforge.web.snapshot import Clock, Device, Disk, Sink, Snapshot, Stage, Unit, UnitState
 from streamforge.web.systemd_units import SystemdUnit
 
-# systemd-timesyncd touches it when the clock has been set by the network.
-_SYNCED = Path("/run/systemd/timesync/synchronized")
+# systemd(1): its manager says here that it runs in a container; the clock is then the host's business.
+_CONTAINER = Path("/run/systemd/container")
 _FAULTS = ".faults.json"
 KEEP_SECONDS = 1.5
+# A unit that hangs must not hang the page.
+ASK_SECONDS = 0.8
 
 Health = Mapping[str, Any]
 
@@ -26,9 +30,9 @@ Health = Mapping[str, Any]
 class Gatherer:
     """Makes a snapshot when somebody looks, at most one per KEEP_SECONDS however many look. Thread-safe."""
 
-    def __init__(self, *, run: Path, root: Path, config: Path, own_unit: str = "") -> None:
+    def __init__(self, *, run: Path, root: Path, config: Path, ledger: LedgerKeeper | None = None) -> None:
         self._run, self._root, self._config = run, root, config
-        self._own_unit = own_unit
+        self._ledger = ledger
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
         self._until = 0.0
@@ -46,17 +50,26 @@ class Gatherer:
         units = join_units(systemd_units.read(), healths, read_faults(self._run))
         answers = [health for health in healths.values() if health is not None]
         usage = shutil.disk_usage(self._root if self._root.exists() else "/")
+        sinks = tuple(sink_of(health) for health in answers if _details(health).get("kind") == "sink")
         return Snapshot(
             taken_us=time.time_ns() // 1000,
             hostname=socket.gethostname(),
             generation=generation_of(self._config),
-            is_clock_synced=_SYNCED.exists(),
+            clock=_clock(),
+            uptime_seconds=time.monotonic(),
             disk=Disk(used_bytes=usage.total - usage.free, total_bytes=usage.total),
             units=units,
             devices=tuple(device for health in answers for device in devices_of(health)),
-            sinks=tuple(sink_of(health) for health in answers if _details(health).get("kind") == "sink"),
+            sinks=sinks,
+            ledger=self._ledger.look(sum(sink.lag_records for sink in sinks)) if self._ledger else None,
             stages=tuple(stage for health in answers for stage in stages_of(health)),
         )
+
+
+def _clock() -> Clock:
+    if SYNCHRONIZED.exists():
+        return Clock.SYNCED
+    return Clock.OF_HOST if _CONTAINER.exists() else Clock.NOT_SYNCED
 
 
 def read_healths(run: Path) -> dict[str, Health | None]:
@@ -69,7 +82,7 @@ def read_healths(run: Path) -> dict[str, Health | None]:
 
 def _health(path: Path) -> Health | None:
     try:
-        health = json.loads(unit_socket.get(path, "/health"))
+        health = json.loads(ask(path, "/health", ASK_SECONDS))
     except (OSError, ValueError):
         return None
     return health if isinstance(health, dict) else None
@@ -202,7 +215,7 @@ def stages_of(health: Health) -> list[Stage]:
 def generation_of(config: Path) -> str:
     """The number of the configuration in force: what the link `current` leads to; "" where there is none."""
     try:
-        return os.readlink(config).rstrip("/").rpartition("/")[2]
+        return config.readlink().name
     except OSError:
         return ""
 

@@ -3,19 +3,23 @@
 import argparse
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamforge import service
+from streamforge.bus.connection import Connection
 from streamforge.errors import ConfigError, Fatal, Fault
+from streamforge.gateway import ledger
 from streamforge.health import RUN_DIRECTORY, Health, State
 from streamforge.metrics import Metrics
 from streamforge.web import app, server
 from streamforge.web.follower import Follower
 from streamforge.web.gather import Gatherer
 from streamforge.web.last_values import LastValues
+from streamforge.web.ledger_keeper import LedgerKeeper
 from streamforge.web.passwords import HASH_FILE, Gate, PasswordStore
 from streamforge.web.site import Site
 
@@ -58,7 +62,12 @@ class Web:
         self.values = LastValues()
         self._follower = Follower(self.values, PRINCIPAL)
         self._site = Site(
-            gatherer=Gatherer(run=places.run, root=places.root, config=places.config),
+            gatherer=Gatherer(
+                run=places.run,
+                root=places.root,
+                config=places.config,
+                ledger=LedgerKeeper(lambda: ledger.take(Connection.from_environment(PRINCIPAL), places.run)),
+            ),
             values=self.values,
             gate=Gate(PasswordStore(credentials=places.credentials, state=places.state)),
             run=places.run,
@@ -130,7 +139,7 @@ def _credential(path: Path) -> str:
         raise ConfigError([Fault(file=path.name, message=f"cannot be read: {error.strerror}", hint=hint)]) from error
 
 
-def _tls(credentials: Path) -> "server.ssl.SSLContext":
+def _tls(credentials: Path) -> ssl.SSLContext:
     try:
         return server.tls_context(credentials / "page-certificate.pem", credentials / "page-key.pem")
     except OSError as error:

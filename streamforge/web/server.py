@@ -15,7 +15,7 @@ import ssl
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler
 from wsgiref.types import WSGIApplication
@@ -102,7 +102,8 @@ class _Handler(WSGIRequestHandler):
             self.requestline, self.request_version, self.command = "", "", ""
             self.send_error(http.HTTPStatus.REQUEST_URI_TOO_LONG)
             return
-        body, self.rfile = self.rfile, _CappedHeaders(self.rfile)
+        body = self.rfile
+        self.rfile = cast(io.BufferedIOBase, _CappedHeaders(body))
         if not self.raw_requestline or not self.parse_request() or not self._has_small_body():
             return
         _Answer(body, self.wfile, self.get_environ()).run(self.server.application)

@@ -108,6 +108,7 @@ def framed(title: str, body: str, *, hostname: str, where: str = "", current: st
         current=current,
         live=bool(stream),
         stream=stream,
+        kind=title.lower().replace(" ", "-"),
         again=f"{request.path}?{urlencode(query)}",
         version=version(),
     )

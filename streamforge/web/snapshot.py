@@ -18,6 +18,14 @@ class UnitState(StrEnum):
     FAILED = "failed"
 
 
+class Clock(StrEnum):
+    """What is known of the gateway's clock, in the page's words."""
+
+    SYNCED = "clock synced"
+    OF_HOST = "clock of the host"
+    NOT_SYNCED = "clock not synced"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One unit of the gateway; `name` is without ".service"."""
@@ -95,18 +103,19 @@ class Disk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Readings of every adapter since its count began: read = delivered + waiting + rejected + evicted."""
+    """Readings since the count began, for the way out that is furthest behind.
 
+    read = delivered + waiting + rejected + evicted. `missing` is what any way out lacks in this balance, once it was
+    so twice in a row; `taken_us` is when it was counted.
+    """
+
+    taken_us: int
     read: int
     delivered: int
     waiting: int
     rejected: int
     evicted: int
-
-    @property
-    def missing(self) -> int:
-        """What the balance lacks; 0 = it is even."""
-        return self.read - self.delivered - self.waiting - self.rejected - self.evicted
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +125,9 @@ class Snapshot:
     taken_us: int
     hostname: str
     generation: str
-    is_clock_synced: bool
+    clock: Clock
     disk: Disk
+    uptime_seconds: float = 0.0
     units: tuple[Unit, ...] = ()
     devices: tuple[Device, ...] = ()
     sinks: tuple[Sink, ...] = ()

@@ -17,7 +17,7 @@ from streamforge.gateway.certificate import self_signed
 from streamforge.gateway.passwords import make_hash
 from streamforge.health import Asked, Health, HealthServer, State
 from streamforge.metrics import Metrics
-from streamforge.model import Kind, Quality, ReadingBatch, Source, TimeQuality, names
+from streamforge.model import Kind, Quality, ReadingBatch, Source, TimeQuality, Value, names
 from streamforge.web.main import Places, Web
 
 PASSWORD = "7k2p-x9qm-4hde-w3tz"
@@ -92,7 +92,13 @@ def sink_health(*, is_broken: bool = False, lag_records: int = 12, target: str =
 
 def validator_health() -> Health:
     """A transform that keeps up."""
-    stage = {"input": "telemetry.raw", "output": "telemetry.clean", "next_offset": 9, "end_offset": 12, "lag_records": 3}
+    stage = {
+        "input": "telemetry.raw",
+        "output": "telemetry.clean",
+        "next_offset": 9,
+        "end_offset": 12,
+        "lag_records": 3,
+    }
     return Health(state=State.HEALTHY, status="keeps up", details={"kind": "transform", "stages": [stage]})
 
 
@@ -116,16 +122,21 @@ def batch(asset: str, seq: int, time_us: int) -> ReadingBatch:
     """One scan of an asset of the plant; doubles move."""
     rows = _PLANT[asset]
     kinds = bytes(_kind(value) for _, _, value in rows)
-    values, others = [], {}
+    values: list[float] = []
+    others: dict[int, Value] = {}
     for index, (_, _, value) in enumerate(rows):
         if isinstance(value, str):
             others[index] = value
             values.append(math.nan)
         elif isinstance(value, float):
-            values.append(value * (1 + 0.02 * math.sin(seq / 7 + index)))
+            values.append(
+                value * (1 + 0.02 * math.sin(seq / (5 + len(rows)) + index) + 0.004 * math.sin(seq * 2.7 + index * 9))
+            )
         else:
             values.append(float(value))
-    qualities = bytes([Quality.SUSPECT if asset == "packaging-line" and index == 4 else 0 for index in range(len(rows))])
+    qualities = bytes(
+        [Quality.SUSPECT if asset == "packaging-line" and index == 4 else 0 for index in range(len(rows))]
+    )
     return ReadingBatch(
         source=Source(asset_id=asset, adapter_id="plant", pipeline_id="p", hostname="pump-house-2"),
         epoch=1, seq=seq, count_before=seq * len(rows), gateway_time_us=time_us, time_quality=TimeQuality.SYNCED,
@@ -193,7 +204,11 @@ def gateway(directory: Path, healths: Mapping[str, Health]) -> Iterator[Gateway]
         made.mkdir(parents=True, exist_ok=True)
     (config / "current").symlink_to("generations/42")
     places = Places(
-        credentials=credentials(directory / "credentials"), state=state, root=directory, config=config / "current", run=run
+        credentials=credentials(directory / "credentials"),
+        state=state,
+        root=directory,
+        config=config / "current",
+        run=run,
     )
     made_gateway = Gateway(web=Web(places), root=directory, run=run)
     try:
@@ -211,7 +226,7 @@ def feeding(peer: Gateway, *, silent: str = "") -> Iterator[None]:
     stop = threading.Event()
     start_us = now_us()
     for step in range(120):
-        peer.feed(step, start_us - (120 - step) * 2_000_000, silent="")
+        peer.feed(step, start_us - (120 - step) * 2_000_000, silent=silent if step > 20 else "")
 
     def live() -> None:
         seq = 120
@@ -276,5 +291,3 @@ class Browser:
     def token(self) -> str:
         """The form token of this session."""
         return self.get("/account").text.partition('name="token" value="')[2].partition('"')[0]
-
-

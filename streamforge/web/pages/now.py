@@ -15,7 +15,7 @@ def blocks(view: View) -> dict[str, str]:
         "state": render("now_state", verdict=view.verdict),
         "todo": render("now_todo", todo=view.verdict.todo),
         "figures": render("now_figures", view=view, waiting=sum(sink.lag_records for sink in view.snapshot.sinks)),
-        "ledger": render("now_ledger", ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
+        "ledger": render("now_ledger", view=view, ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
         "devices": render(
             "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
         ),
@@ -41,7 +41,7 @@ def trace(view: View, device: Device) -> tuple[str, str]:
 
 
 def shares(ledger: Ledger | None) -> list[tuple[str, int, int, str]]:
-    """The ledger as parts of a bar: (class, x, width, per cent in words); widths sum to 1000 where anything was read."""
+    """The ledger as parts of a bar: (class, x, width, per cent in words); the whole bar is 1000 wide."""
     if ledger is None or ledger.read <= 0:
         return []
     parts, x = [], 0
