@@ -22,6 +22,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it would write its l
 
 READING_FUNCTIONS = frozenset(Table)
 SILENT_REQUESTS = 3
+CLOSED = "connection closed by the device"
 _HEADER_BYTES = 7
 _EXCEPTION = 0x80
 _QUESTION = Struct(">HH")
@@ -101,8 +102,19 @@ class Link:
         self._host, self._port = host, port
         self._client: AsyncModbusTcpClient | None = None
         self._turn = asyncio.Lock()
-        self._silent = 0
         self._why = ""
+        self._unit_ids: set[int] = set()
+        self._silent_requests = 0
+        self._unanswered: dict[int, Question] = {}
+
+    def serve(self, unit_id: int) -> None:
+        """Say that this unit will be read over this connection."""
+        self._unit_ids.add(unit_id)
+
+    @property
+    def is_shared(self) -> bool:
+        """Several units take turns."""
+        return len(self._unit_ids) > 1
 
     @property
     def is_up(self) -> bool:
@@ -120,7 +132,19 @@ class Link:
             if not await client.connect():
                 client.close()
                 raise self._not_connected(self._why)
-            self._client, self._silent = client, 0
+            self._why = ""
+            self._client = client
+            await self._probe(timeout_seconds)
+
+    async def _probe(self, timeout_seconds: float) -> None:
+        """After silence a new connection proves nothing (a hung device still accepts): one unit must answer first."""
+        if not self._unanswered or not self._unanswered.keys() >= self._unit_ids:
+            return
+        for question in list(self._unanswered.values()):
+            if await self._exchange(question, timeout_seconds) is not None:
+                return
+        self.close()
+        raise self._not_connected("connects, but answers no request")
 
     def close(self) -> None:
         """Let go of the connection; a request under way fails at once."""
@@ -134,25 +158,33 @@ class Link:
         Raises NotConnected when the connection is gone or no unit behind it answers any more.
         """
         async with self._turn:
-            client = self._client
-            if client is None or not client.connected:
-                raise self._not_connected(self._why or "connection closed by the device")
-            client.ctx.comm_params.timeout_connect = timeout_seconds
-            try:
-                answer = await client.execute(False, question)  # noqa: FBT003 - "no response expected" of pymodbus
-            except ConnectionException as error:
-                raise self._not_connected("connection closed by the device") from error
-            except ModbusException:
-                return self._silence()
-        self._silent = 0
-        return judge(question, cast(Answer, answer))
+            answer = await self._exchange(question, timeout_seconds)
+            return self._silence(question) if answer is None else judge(question, answer)
 
-    def _silence(self) -> Failure:
-        """Count a time-out; a link on which nobody answers any more is a dead link, though TCP may not know it."""
-        self._silent += 1
-        if self._silent >= SILENT_REQUESTS:
+    async def _exchange(self, question: Question, timeout_seconds: float) -> Answer | None:
+        """The answer to one request, None after the time-out. Raises NotConnected."""
+        client = self._client
+        if client is None or not client.connected:
+            raise self._not_connected(self._why or CLOSED)
+        client.ctx.comm_params.timeout_connect = timeout_seconds
+        try:
+            answer = await client.execute(False, question)  # noqa: FBT003 - "no response expected" of pymodbus
+        except ConnectionException as error:
+            raise self._not_connected(CLOSED) from error
+        except ModbusException:
+            return None
+        if self._silent_requests:
+            self._silent_requests = 0
+            self._unanswered.clear()
+        return cast(Answer, answer)
+
+    def _silence(self, question: Question) -> Failure:
+        """Count a time-out. When no unit answers any more the link is dead, though TCP may not know it."""
+        self._silent_requests += 1
+        self._unanswered[question.dev_id] = question
+        if self._silent_requests >= SILENT_REQUESTS and self._unanswered.keys() >= self._unit_ids:
             self.close()
-            raise self._not_connected(f"no answer to {self._silent} requests")
+            raise self._not_connected(f"no answer to {self._silent_requests} requests")
         return TIMEOUT
 
     def _not_connected(self, reason: str) -> NotConnected:

@@ -6,7 +6,7 @@ Units behind one host and port share one connection, one request at a time, each
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from time import time_ns
+from time import monotonic, time_ns
 from typing import Annotated
 
 from streamforge.adapters.base import EVERY_READING, AdapterConfig, Batch, Device, Poller
@@ -21,6 +21,8 @@ from streamforge.model import names
 
 MODBUS_PORT = 502
 AUTOMATIC = "auto"
+SILENT_SCANS = 3  # after so many a unit on a shared connection is asked only once in a while:
+REST_SECONDS = 10.0  # its time-outs would starve its neighbours
 Port = Annotated[int, Bounds(1, 65535)]
 UnitId = Annotated[int, Bounds(0, 255)]
 
@@ -150,13 +152,14 @@ def _refuse_doubles(points: Iterator[Point]) -> None:
 
 @dataclass(slots=True)
 class _Job:
-    """How one device is read, and how often in a row it kept silent."""
+    """How one device is read, how often in a row it kept silent, and until when it is left alone for that."""
 
     device: Device
     link: Link
     timeout_seconds: float
     steps: list[tuple[Question, Decoder]]
     silent: int = 0
+    rests_until_seconds: float = 0.0
 
 
 class ModbusTcp(Poller[ModbusTcpConfig]):
@@ -182,6 +185,8 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
 
     async def poll(self, device: Device) -> Batch:
         job = self._jobs[device.key]
+        if job.silent >= SILENT_SCANS and monotonic() < job.rests_until_seconds:
+            return self.silent(device, NO_RESPONSE.reason)
         scan = Scan()
         began_ns = time_ns()
         silence: Failure | None = None
@@ -217,6 +222,7 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
             job.silent = 0
             return outcome
         job.silent += 1
+        job.rests_until_seconds = monotonic() + (REST_SECONDS if job.link.is_shared else 0.0)
         return outcome if job.silent == 1 else NO_RESPONSE
 
     def _add_unit(self, row: DeviceRow) -> None:
@@ -225,6 +231,7 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
         address = (row.host or source.host, row.port or source.port)
         link = self._links.setdefault(address, Link(*address))
         unit_id = source.unit_id if row.unit_id is None else row.unit_id
+        link.serve(unit_id)
         own_ms = row.poll_interval_ms or self.config.poll_interval_ms
         budget = Budget(gap_registers=gap_registers(source.max_gap if row.max_gap is None else row.max_gap))
         points = sorted(_points(row), key=lambda p: (p.interval_ms not in {0, own_ms}, *_grid(p, own_ms)))

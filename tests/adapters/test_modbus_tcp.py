@@ -229,6 +229,21 @@ def test_a_fast_silent_unit_does_not_cut_off_a_slow_one() -> None:
     run_hostile(only_unit_2, check, pump(), pump(unit_id=2, asset_id="well"))
 
 
+def test_a_connection_lost_while_one_unit_is_silent_comes_back_for_the_others() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        silent, well = modbus.devices
+        await modbus.connect(silent)
+        spoiled(await modbus.poll(silent), Quality.UNCERTAIN, "timeout")
+        peer.behave = lambda request: -1.0
+        with pytest.raises(NotConnected):
+            await modbus.poll(well)
+        peer.behave = lambda request: right(request) if request[6] == 2 else None
+        await modbus.connect(well)
+        assert (await modbus.poll(well)).values == (7,)
+
+    run_hostile(lambda request: None, check, pump(), pump(unit_id=2, asset_id="well"))
+
+
 def test_a_silent_unit_is_asked_once_a_scan() -> None:
     async def check(modbus: ModbusTcp, peer: Hostile) -> None:
         batch = await poll_once(modbus)
@@ -345,7 +360,8 @@ def test_the_short_form_reads_the_unit_of_the_source() -> None:
         source=Source(host="plc", unit_id=9), output=Output(asset_id="line"), mapping=Mapping(registers=rows)
     )
     device = ModbusTcp(settings).devices[0]
-    assert (device.key, device.asset_id, device.address) == ("line", "line", "plc:502 unit 9")
+    assert (device.key, device.asset_id, device.peer) == ("line", "line", "plc:502")
+    assert device.address == "plc:502 unit 9"
 
 
 def test_two_units_may_feed_one_asset() -> None:
