@@ -73,11 +73,11 @@ class FirstBoot:
         if held not in DEFAULT_HOSTNAMES:
             return held
         name = f"streamforge-{gateway_id[:6]}"
-        try:
-            socket.sethostname(name)
-            self.hostname_file.write_text(f"{name}\n")
-        except OSError as error:
-            _log.info("hostname_not_kept", name=name, reason=error.strerror)
+        for keep in (lambda: self.hostname_file.write_text(f"{name}\n"), lambda: socket.sethostname(name)):
+            try:
+                keep()
+            except OSError as error:
+                _log.info("hostname_not_kept", name=name, reason=error.strerror)
         return name
 
     def _certificate(self, hostname: str, addresses: tuple[Address, ...]) -> None:

@@ -39,7 +39,7 @@ EXTENSION_SECONDS = 30.0
 # From the open port to the canary's return: 2 s seen, 14 s on a busy machine after kill -9.
 SERVE_SECONDS = 60.0
 # Longest orderly stop seen: 5 s. The unit's TimeoutStopSec is longer.
-STOP_SECONDS = 45.0
+STOP_SECONDS = 30.0
 EXIT_BY_SIGTERM = 128 + signal.SIGTERM  # how a JVM ends that was told to
 
 _log = Log("kafka")
