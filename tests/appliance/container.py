@@ -79,7 +79,7 @@ class Container:
         usr = self.image / "usr"
         words = [
             "setpriv", "--pdeathsig", "TERM",
-            "systemd-nspawn", "--quiet", "--boot", "--directory", str(self.image), "--machine", self.name,
+            "systemd-nspawn", "--quiet", "--boot", "--directory", str(self.image), "--machine", self.name, "--hostname=streamforge",
             "--volatile=overlay", f"--bind={self._folder / 'var'}:/var", f"--bind-ro={usr}:/usr",
             "--network-veth", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
             f"--set-credential=network.network.10-host0:{self._network_file()}", "--register=no",
