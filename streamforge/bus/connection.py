@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from kafka.errors import SaslAuthenticationFailedError
@@ -68,7 +69,8 @@ def watch_authentication(connection: Connection) -> Iterator[None]:
     argument of a warning of its connection manager. A filter that raises there ends its bootstrap loop.
     """
     logger = logging.getLogger("kafka.net.manager")
-    logger.addFilter(_raise_refusal)
+    refusal = partial(_raise_refusal)  # one of our own: connections may be made in several threads
+    logger.addFilter(refusal)
     try:
         yield
     except SaslAuthenticationFailedError as error:
@@ -76,7 +78,7 @@ def watch_authentication(connection: Connection) -> Iterator[None]:
         hint = "the credential kafka-password must be the one that `streamforge firstboot` made for this user"
         raise ConfigError([Fault(file=connection.bootstrap, message=message, hint=hint)]) from error
     finally:
-        logger.removeFilter(_raise_refusal)
+        logger.removeFilter(refusal)
 
 
 def _raise_refusal(record: logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ _LOGGER_LINE = re.compile(r"(ERROR|WARN|INFO) \S+ - ")
 _JVM_WARNING = re.compile(r"(OpenJDK .*VM warning:|\[.*\]\[warning\])")
 # What a healthy single node says as a warning; each was seen, understood, and asks nobody to act.
 _HARMLESS = re.compile(
-    r"Performing controller activation\. The metadata log appears to be empty"  # the first start
+    r"Performing controller activation\.(?: The metadata log appears to be empty\b.*)?$"  # every start; the first
     r"|Attempting to close NetworkClient that has already been closed"  # every stop
 )
 

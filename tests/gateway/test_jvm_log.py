@@ -13,6 +13,8 @@ from streamforge.gateway.jvm_log import prioritised
         ("ERROR kafka.server.KafkaRaftServer - fatal\n", 3),
         ("[0.012s][warning][cds,dynamic] Unable to use shared archive\n", 4),
         ("OpenJDK 64-Bit Server VM warning: something\n", 4),
+        ("WARN kafka.QuorumController - [QuorumController id=1] Performing controller activation.\n", 6),
+        ("WARN kafka.QuorumController - [id=1] Performing controller activation. Aborting in-progress\n", 4),
         ("WARN org.apache.kafka.clients.X - Attempting to close NetworkClient that has already been closed.", 6),
     ],
 )  # fmt: skip
