@@ -58,6 +58,17 @@ class Scan:
         self.others[index] = None
         self.faults[index] = (quality, reason)
 
+    def in_order(self, places: Sequence[int]) -> "Scan":
+        """The same readings, the one at `places[i]` standing at i."""
+        if not self.others and not self.faults:
+            return Scan([self.values[place] for place in places])
+        new = {old: index for index, old in enumerate(places)}
+        return Scan(
+            [self.values[place] for place in places],
+            {new[old]: value for old, value in self.others.items()},
+            {new[old]: fault for old, fault in self.faults.items()},
+        )
+
     @property
     def qualities(self) -> bytes:
         """One byte a reading; empty = all GOOD."""

@@ -104,6 +104,7 @@ class Link:
         self._turn = asyncio.Lock()
         self._why = ""
         self._unit_ids: set[int] = set()
+        self._is_asking = False
         self._silent_requests = 0
         self._unanswered: dict[int, Question] = {}
 
@@ -149,6 +150,7 @@ class Link:
     def close(self) -> None:
         """Let go of the connection; a request under way fails at once."""
         if self._client:
+            self._fail_waiting()
             self._client.close()
             self._client = None
 
@@ -167,12 +169,15 @@ class Link:
         if client is None or not client.connected:
             raise self._not_connected(self._why or CLOSED)
         client.ctx.comm_params.timeout_connect = timeout_seconds
+        self._is_asking = True
         try:
             answer = await client.execute(False, question)  # noqa: FBT003 - "no response expected" of pymodbus
         except ConnectionException as error:
             raise self._not_connected(CLOSED) from error
         except ModbusException:
             return None
+        finally:
+            self._is_asking = False
         if self._silent_requests:
             self._silent_requests = 0
             self._unanswered.clear()
@@ -210,10 +215,13 @@ class Link:
         return client
 
     def _connection_changed(self, is_connected: bool) -> None:  # noqa: FBT001 - pymodbus's signature
-        """A request under way when the peer closes must not wait for its time-out."""
-        waiting = self._client.ctx.response_future if self._client and not is_connected else None
-        if waiting is not None and self._turn.locked() and not waiting.done():
-            waiting.set_exception(ConnectionException("closed"))
+        if not is_connected:
+            self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        """A request under way when the connection ends must not wait for its time-out."""
+        if self._client and self._is_asking and not self._client.ctx.response_future.done():
+            self._client.ctx.response_future.set_exception(ConnectionException("closed"))
 
 
 def only_reads(sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus's signature

@@ -158,6 +158,7 @@ class _Job:
     link: Link
     timeout_seconds: float
     steps: list[tuple[Question, Decoder]]
+    places: Sequence[int]
     silent: int = 0
     rests_until_seconds: float = 0.0
 
@@ -197,6 +198,8 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
             else:
                 scan.fail(len(decoder.points), outcome.quality, outcome.reason)
                 silence = outcome if outcome.is_silence else None
+        if job.places:
+            scan = scan.in_order(job.places)
         return Batch(
             asset_id=device.asset_id,
             names=device.names,
@@ -235,15 +238,18 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
         own_ms = row.poll_interval_ms or self.config.poll_interval_ms
         budget = Budget(gap_registers=gap_registers(source.max_gap if row.max_gap is None else row.max_gap))
         points = sorted(_points(row), key=lambda p: (p.interval_ms not in {0, own_ms}, *_grid(p, own_ms)))
+        timeout_seconds = (row.timeout_ms or source.timeout_ms) / 1000
         for (asset_id, interval_ms), group in groupby(points, key=lambda p: _grid(p, own_ms)):
+            wanted = list(group)
             steps = [
                 (Question(request.table, unit_id, request.start, request.count), Decoder(request))
-                for request in plan(group, budget)
+                for request in plan(wanted, budget)
             ]
             key = self._key(asset_id if interval_ms == own_ms else f"{asset_id}@{interval_ms}ms")
-            device = _device(key, asset_id, interval_ms, steps, (link.address, unit_id))
-            timeout_ms = row.timeout_ms or source.timeout_ms
-            self._jobs[key] = _Job(device=device, link=link, timeout_seconds=timeout_ms / 1000, steps=steps)
+            device = _device(key, interval_ms, wanted, (link.address, unit_id))
+            self._jobs[key] = _Job(
+                device=device, link=link, timeout_seconds=timeout_seconds, steps=steps, places=_places(wanted, steps)
+            )
 
     def _key(self, wanted: str) -> str:
         """`wanted`, numbered where two units feed one asset at one interval."""
@@ -255,15 +261,19 @@ def _grid(point: Point, own_ms: int) -> tuple[str, int]:
     return point.asset_id, point.interval_ms or own_ms
 
 
-def _device(
-    key: str, asset_id: str, interval_ms: int, steps: Sequence[tuple[Question, Decoder]], unit: tuple[str, int]
-) -> Device:
-    """The device as the runner sees it; its columns stand in the order in which the answers are decoded."""
-    points = [point for _, decoder in steps for point in decoder.points]
+def _places(wanted: Sequence[Point], steps: Sequence[tuple[Question, Decoder]]) -> Sequence[int]:
+    """Where each wanted point stands among the decoded ones; empty where they come in the wanted order."""
+    decoded = {point.parameter: place for place, point in enumerate(p for _, d in steps for p in d.points)}
+    places = [decoded[point.parameter] for point in wanted]
+    return () if places == sorted(places) else places
+
+
+def _device(key: str, interval_ms: int, points: Sequence[Point], unit: tuple[str, int]) -> Device:
+    """The device as the runner sees it; its columns stand in the order of the configuration."""
     rules = tuple(point.rule for point in points)
     return Device(
         key=key,
-        asset_id=asset_id,
+        asset_id=points[0].asset_id,
         interval_seconds=interval_ms / 1000,
         names=names(
             tuple(point.parameter for point in points),

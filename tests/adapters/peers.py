@@ -21,6 +21,15 @@ class Hostile:
     connections: int = 0
     port: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    piece_bytes: int = 0
+
+    async def _send(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
+        """All at once, or in small packets."""
+        step = self.piece_bytes or max(1, len(reply))
+        for at in range(0, len(reply), step):
+            writer.write(reply[at : at + step])
+            await writer.drain()
+            await asyncio.sleep(0.001 if self.piece_bytes else 0)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -37,7 +46,7 @@ class Hostile:
                     await asyncio.sleep(reply)
                     reply = right(request)
                 if reply is not None:
-                    writer.write(reply)
+                    await self._send(writer, reply)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

@@ -280,6 +280,48 @@ def test_a_connection_closed_during_a_request_is_noticed_at_once() -> None:
     run_hostile(lambda request: -1.0, check)
 
 
+def test_an_answer_in_pieces_is_one_answer() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        peer.piece_bytes = 3
+        assert (await poll_once(modbus)).values == tuple(range(20))
+
+    run_hostile(right, check, pump(RegisterRow(param="p", at="HR0:20", type=DataType.INT16)))
+
+
+def test_closing_ends_a_request_under_way() -> None:
+    async def check(modbus: ModbusTcp, _peer: Hostile) -> None:
+        await modbus.connect(modbus.devices[0])
+        poll = asyncio.create_task(modbus.poll(modbus.devices[0]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(0.15):
+            await modbus.close()
+            with pytest.raises(NotConnected):
+                await poll
+
+    run_hostile(lambda request: None, check)
+
+
+def test_parameters_stand_in_the_order_of_the_configuration() -> None:
+    async def check(modbus: ModbusTcp, _peer: Hostile) -> None:
+        batch = await poll_once(modbus)
+        assert batch.names.parameters == ("late", "bit", "name", "early", "missing")
+        assert (batch.values[0], batch.values[1], batch.values[3]) == (90, 1, 1)
+        assert batch.others == {2: "", 4: None}
+        assert list(batch.reasons) == [4]
+
+    def refuses_500(request: bytes) -> bytes | float | None:
+        return exception(2)(request) if int.from_bytes(request[8:10], "big") == 500 else right(request)
+
+    rows = [
+        RegisterRow(param="late", at="HR90"),
+        RegisterRow(param="bit", at="HR3.0"),
+        RegisterRow(param="name", at="HR5:1", type=DataType.STRING),
+        RegisterRow(param="early", at="HR1"),
+        RegisterRow(param="missing", at="HR500"),
+    ]
+    run_hostile(refuses_500, check, pump(*rows))
+
+
 def test_an_absent_device_is_named_with_host_port_and_reason(unused_tcp_port: int) -> None:
     async def main() -> None:
         async with adapter(config(unused_tcp_port, pump())) as modbus:
