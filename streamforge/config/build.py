@@ -73,7 +73,7 @@ class Builder:
         before = len(self.faults)
         for key in raw:
             if key not in known:
-                self.wrong((*path, key), "unknown key", nearest(key, known.keys() - raw.keys() or known))
+                self.wrong((*path, key), "unknown key", nearest(key, known))
         values = {}
         for key, item in known.items():
             if key in raw:
