@@ -19,6 +19,7 @@ from streamforge.health import Asked, Health, HealthServer, State
 from streamforge.metrics import Metrics
 from streamforge.model import Kind, Quality, ReadingBatch, Source, TimeQuality, Value, names
 from streamforge.web.main import Places, Web
+from streamforge.web.sessions import COOKIE
 
 PASSWORD = "7k2p-x9qm-4hde-w3tz"
 METRICS_TOKEN = "metrics-token-of-this-test"
@@ -166,6 +167,10 @@ class Gateway:
     def port(self) -> int:
         """The page's port."""
         return self.web.port
+
+    def session(self) -> str:
+        """The cookie of a new session."""
+        return f"{COOKIE}={self.web._site.sessions.open('admin', time.monotonic())}"
 
     def serve_unit(self, unit: str, health: Health) -> None:
         """A unit begins to answer, or answers something else from now on."""
