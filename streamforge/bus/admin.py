@@ -1,6 +1,7 @@
 """Administration of the broker: topics, rights, users, offsets; idempotent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,10 +29,12 @@ from kafka.errors import KafkaError
 
 from streamforge.bus.connection import RECONNECT_MS, Connection, watch_authentication
 from streamforge.bus.failures import translate
-from streamforge.errors import Fatal
+from streamforge.errors import Fatal, NotConnected
 
 BOOTSTRAP_TIMEOUT_MS = 30_000
 REQUEST_TIMEOUT_MS = 10_000
+IN_FORCE_SECONDS = 10.0
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,7 @@ class Admin:
                     raise answer["failed"][0]
             if removed:
                 self._client.delete_acls([_filter(*rule) for rule in sorted(removed)])
+            _wait("rights", lambda: {_rule(acl) for acl in self._acls()} == wanted)
         return len(added), len(removed)
 
     def _acls(self) -> list[ACL]:
@@ -170,6 +174,7 @@ class Admin:
         if refused := {user: reason for user, reason in answers.items() if reason}:
             msg = f"the broker did not take the password of {refused}"
             raise Fatal(msg)
+        _wait("users", lambda: set(passwords) <= self.users())
 
     def end_offset(self, topic: str, partition: int = 0) -> int:
         """The offset that the next record will get: one small request, answered by the partition's log."""
@@ -186,6 +191,16 @@ def translated(connection: Connection, topic: str = "") -> Iterator[None]:
         yield
     except (KafkaError, OSError) as error:
         raise translate(error, connection, topic) from error
+
+
+def _wait(what: str, is_in_force: Callable[[], bool]) -> None:
+    """A change is acknowledged when the controller has it; the broker follows some milliseconds later."""
+    deadline = time.monotonic() + IN_FORCE_SECONDS
+    while not is_in_force():
+        if time.monotonic() > deadline:
+            msg = f"the broker did not put the new {what} in force within {IN_FORCE_SECONDS:.0f} s"
+            raise NotConnected(msg)
+        time.sleep(POLL_SECONDS)
 
 
 Rule = tuple[str, str, int]
