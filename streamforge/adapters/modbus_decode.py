@@ -7,77 +7,23 @@ of every register swapped, each as big or little endian (CDAB swapped is DCBA, w
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
-from math import isfinite, nan
+from math import nan
 from struct import Struct
 
+from streamforge.adapters.modbus_numbers import FORMATS, INVALID, Scales, checks_of, sentinels_of
 from streamforge.adapters.modbus_points import Point
+from streamforge.adapters.modbus_scan import Scan
 from streamforge.adapters.register_plan import Request
 from streamforge.adapters.tags import DataType, Order
-from streamforge.model import Quality, Value
+from streamforge.model import Quality
 
-EXACT_DOUBLE = 2**53
-FIRST_TEXT_ULONG = 2**63
-INVALID = "invalid"
-NOT_FINITE = "not_a_number"
 NOT_DECIMAL = "not_bcd"
 
-_FORMATS = {
-    DataType.INT8: "b", DataType.UINT8: "B", DataType.INT16: "h", DataType.UINT16: "H", DataType.INT32: "i",
-    DataType.UINT32: "I", DataType.INT64: "q", DataType.UINT64: "Q", DataType.FLOAT16: "e", DataType.FLOAT32: "f",
-    DataType.FLOAT64: "d", DataType.BCD16: "H", DataType.BCD32: "I", DataType.UNIXTIME32: "I", DataType.BOOL: "H",
-    DataType.BIT: "H",
-}  # fmt: skip
-_FLOATS = {DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64}
 _BITS = {DataType.BOOL, DataType.BIT}
-_WIDE = {DataType.INT64, DataType.UINT64}
 _BCD = {DataType.BCD16, DataType.BCD32}
 _SWAPPED = {Order.BADC, Order.CDAB}
 _LITTLE = {Order.CDAB, Order.DCBA}
-
-
-@dataclass(slots=True)
-class Scan:
-    """The readings of one scan while it grows, answer by answer: columns as in `adapters.base.Batch`."""
-
-    values: list[float] = field(default_factory=list)
-    others: dict[int, Value] = field(default_factory=dict)
-    faults: dict[int, tuple[Quality, str]] = field(default_factory=dict)
-
-    def fail(self, count: int, quality: Quality, reason: str) -> None:
-        """The next `count` readings are null, for this reason."""
-        first = len(self.values)
-        self.values += [nan] * count
-        for index in range(first, first + count):
-            self.spoil(index, quality, reason)
-
-    def spoil(self, index: int, quality: Quality, reason: str) -> None:
-        """The reading at `index` is null, for this reason."""
-        self.values[index] = nan
-        self.others[index] = None
-        self.faults[index] = (quality, reason)
-
-    def in_order(self, places: Sequence[int]) -> "Scan":
-        """The same readings, the one at `places[i]` standing at i."""
-        if not self.others and not self.faults:
-            return Scan([self.values[place] for place in places])
-        new = {old: index for index, old in enumerate(places)}
-        return Scan(
-            [self.values[place] for place in places],
-            {new[old]: value for old, value in self.others.items()},
-            {new[old]: fault for old, fault in self.faults.items()},
-        )
-
-    @property
-    def qualities(self) -> bytes:
-        """One byte a reading; empty = all GOOD."""
-        if not self.faults:
-            return b""
-        column = bytearray(len(self.values))
-        for index, (quality, _) in self.faults.items():
-            column[index] = quality
-        return bytes(column)
 
 
 Pass = Callable[[bytes, bytes, Scan], None]
@@ -158,7 +104,7 @@ def _struct(start: int, points: Sequence[Point]) -> Struct:
     fields, at = ["<" if points[0].order in _LITTLE else ">"], start * 2
     for point in points:
         first, size = _place(point)
-        form = f"{size}s" if point.type == DataType.STRING else _FORMATS[point.type]
+        form = f"{size}s" if point.type == DataType.STRING else FORMATS[point.type]
         fields.append(f"{first - at}x{form}" if first > at else form)
         at = first + size
     return Struct("".join(fields))
@@ -176,8 +122,8 @@ def _compile(start: int, points: Sequence[Point]) -> Pass:
 def _numbers(start: int, points: Sequence[Point]) -> Pass:
     unpack = _struct(start, points).unpack_from
     from_swapped = points[0].order in _SWAPPED
-    checks = _checks(points)
-    scales = _Scales(points)
+    checks = checks_of(points)
+    scales = Scales(points)
 
     def decode(body: bytes, swapped: bytes, scan: Scan) -> None:
         first = len(scan.values)
@@ -231,7 +177,7 @@ def _texts(start: int, points: Sequence[Point]) -> Pass:
 def _bcds(start: int, points: Sequence[Point]) -> Pass:
     unpack = _struct(start, points).unpack_from
     from_swapped = points[0].order in _SWAPPED
-    scales, sentinels = _Scales(points), _sentinels(points)
+    scales, sentinels = Scales(points), sentinels_of(points)
 
     def decode(body: bytes, swapped: bytes, scan: Scan) -> None:
         first = len(scan.values)
@@ -256,89 +202,3 @@ def text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-class _Scales:
-    """`raw * scale + offset` for the points that have one; 0.1 divides by 10, so that 234 reads 23.4."""
-
-    def __init__(self, points: Sequence[Point]) -> None:
-        scaled = [(index, p.scale, _divisor(p.scale), p.offset) for index, p in enumerate(points) if p.is_scaled]
-        self._divided = [(index, divisor, offset) for index, _, divisor, offset in scaled if divisor]
-        self._multiplied = [(index, scale, offset) for index, scale, divisor, offset in scaled if not divisor]
-        self.any = bool(scaled)
-
-    def apply(self, values: list[float], first: int) -> None:
-        """In place, for the readings from `first` on; NaN stays NaN."""
-        for index, divisor, offset in self._divided:
-            values[first + index] = values[first + index] / divisor + offset
-        for index, scale, offset in self._multiplied:
-            values[first + index] = values[first + index] * scale + offset
-
-
-def _divisor(scale: float) -> int:
-    """The whole number that divides exactly as `scale` multiplies, 0 where there is none."""
-    divisor = round(1 / scale)
-    return divisor if divisor and 1 / divisor == scale else 0
-
-
-Check = Callable[[Scan, int], None]
-
-
-def _checks(points: Sequence[Point]) -> list[Check]:
-    """What may spoil raw numbers of these points: sentinels, no finite number, longs that no double holds."""
-    checks: list[Check] = []
-    sentinels = _sentinels(points)
-    if sentinels:
-        checks.append(_check_sentinels(sentinels))
-    floats = [index for index, point in enumerate(points) if point.type in _FLOATS]
-    if floats:
-        checks.append(_check_finite(floats, len(points)))
-    wide = [index for index, point in enumerate(points) if point.type in _WIDE and not point.is_scaled]
-    if wide:
-        checks.append(_check_wide(wide))
-    return checks
-
-
-def _sentinels(points: Sequence[Point]) -> dict[int, frozenset[float]]:
-    """Raw values that mean "no reading", as the point's own type shows them (0x8000 of an int16 is -32768)."""
-    return {i: frozenset(_as_raw(point.type, value) for value in point.invalid)
-            for i, point in enumerate(points) if point.invalid}  # fmt: skip
-
-
-def _as_raw(kind: DataType, value: float) -> float:
-    letter = _FORMATS[kind]
-    form = Struct(">" + letter)
-    if letter in "bhiq" and value >= 1 << form.size * 8 - 1:
-        return value - (1 << form.size * 8)
-    return float(form.unpack(form.pack(value))[0]) if letter in "ef" else value
-
-
-def _check_sentinels(sentinels: dict[int, frozenset[float]]) -> Check:
-    def check(scan: Scan, first: int) -> None:
-        for index, invalid in sentinels.items():
-            if scan.values[first + index] in invalid:
-                scan.spoil(first + index, Quality.BAD, INVALID)
-
-    return check
-
-
-def _check_finite(floats: Sequence[int], count: int) -> Check:
-    def check(scan: Scan, first: int) -> None:
-        if isfinite(sum(scan.values[first : first + count])):
-            return
-        for index in floats:
-            if not isfinite(scan.values[first + index]) and first + index not in scan.faults:
-                scan.spoil(first + index, Quality.BAD, NOT_FINITE)
-
-    return check
-
-
-def _check_wide(wide: Sequence[int]) -> Check:
-    def check(scan: Scan, first: int) -> None:
-        for index in wide:
-            value = scan.values[first + index]
-            if not -EXACT_DOUBLE <= value <= EXACT_DOUBLE and value == value:  # noqa: PLR0124 - not a NaN put there before
-                scan.others[first + index] = str(value) if value >= FIRST_TEXT_ULONG else int(value)
-                scan.values[first + index] = nan
-
-    return check

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforge.adapters.modbus_decode import Decoder, Scan, text
+from streamforge.adapters.modbus_decode import Decoder, text
 from streamforge.adapters.modbus_points import expand
+from streamforge.adapters.modbus_scan import Scan
 from streamforge.adapters.register_plan import plan
 from streamforge.adapters.tags import DataType, Order, TagRow
 from streamforge.model import Quality, Value

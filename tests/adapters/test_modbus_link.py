@@ -1,0 +1,214 @@
+"""The connection, against servers that are wrong on purpose: only a right answer is data, and nothing is written."""
+
+import asyncio
+
+import pytest
+
+from streamforge.adapters.modbus_config import RegisterRow
+from streamforge.adapters.modbus_link import only_reads
+from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.tags import DataType
+from streamforge.errors import Fatal, NotConnected
+from streamforge.model import Quality
+from tests.adapters.modbus_bench import LOOPBACK, adapter, config, poll_once, pump, run_hostile, spoiled
+from tests.adapters.peers import Behaviour, Hostile, exception, frame, right
+
+
+@pytest.mark.parametrize(
+    ("code", "quality", "reason"),
+    [
+        (1, Quality.BAD, "config_error"),
+        (2, Quality.BAD, "config_error"),
+        (3, Quality.BAD, "config_error"),
+        (4, Quality.BAD, "device_failure"),
+        (5, Quality.UNCERTAIN, "busy"),
+        (6, Quality.UNCERTAIN, "busy"),
+        (8, Quality.BAD, "memory_parity"),
+        (10, Quality.BAD, "gateway_path"),
+        (11, Quality.BAD, "gateway_path"),
+        (99, Quality.BAD, "device_failure"),
+    ],
+)
+def test_an_exception_code_is_quality_and_reason(code: int, quality: Quality, reason: str) -> None:
+    async def check(modbus: ModbusTcp, _peer: Hostile) -> None:
+        spoiled(await poll_once(modbus), quality, reason)
+
+    run_hostile(exception(code), check)
+
+
+@pytest.mark.parametrize(
+    ("behave", "reason"),
+    [
+        (lambda r: frame(r, bytes([3, 0])), "short_answer"),
+        (lambda r: frame(r, bytes([3, 2, 7])), "short_answer"),
+        (lambda r: frame(r, bytes([3])), "short_answer"),
+        (lambda r: frame(r, bytes([3, 4, 0, 7, 0, 8])), "short_answer"),
+        (lambda r: frame(r, bytes([4, 2, 0, 7])), "protocol_error"),
+        (lambda r: frame(r, bytes([16, 0, 7, 0, 1])), "protocol_error"),
+        (lambda r: frame(r, bytes([3, 2, 0, 7]), transaction=0), "protocol_error"),
+    ],
+    ids=["no bytes", "half a register", "no count", "too long", "other function", "a write's answer", "transaction 0"],
+)
+def test_an_answer_to_another_question_is_never_data(behave: Behaviour, reason: str) -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        spoiled(await poll_once(modbus), Quality.BAD, reason)
+        peer.behave = right
+        assert (await modbus.poll(modbus.devices[0])).values == (7,)
+
+    run_hostile(behave, check)
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        lambda r: None,
+        lambda r: frame(r, bytes([3, 2, 0, 7]), transaction=int.from_bytes(r[:2], "big") + 5),
+        lambda r: frame(r, bytes([3, 2, 0, 7]), unit=r[6] + 1),
+        lambda r: right(r)[:-1],
+        lambda r: b"\xff" * 40,
+    ],
+    ids=["silent", "other transaction", "other unit", "half a frame", "noise"],
+)
+def test_silence_is_doubtful_once_and_bad_from_then_on(behave: Behaviour) -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        spoiled(await poll_once(modbus), Quality.UNCERTAIN, "timeout")
+        spoiled(await modbus.poll(modbus.devices[0]), Quality.BAD, "no_response")
+        with pytest.raises(NotConnected, match=f"127.0.0.1:{peer.port}: no answer to 3 requests"):
+            await modbus.poll(modbus.devices[0])
+        with pytest.raises(NotConnected, match="connects, but answers no request"):
+            await modbus.connect(modbus.devices[0])
+        peer.behave = right
+        assert (await poll_once(modbus)).values == (7,)
+        assert peer.connections == 3
+
+    run_hostile(behave, check)
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        level, flow = modbus.devices
+        await modbus.connect(level)
+        spoiled(await modbus.poll(level), Quality.UNCERTAIN, "timeout")
+        peer.behave = right
+        assert (await modbus.poll(flow)).values == (90,)
+
+    other = pump(RegisterRow(param="flow", at="HR90"), asset_id="well")
+    run_hostile(lambda request: 0.3, check, pump(), other)
+
+
+def test_a_silent_unit_neither_stops_its_neighbour_nor_the_connection() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        silent, well = modbus.devices
+        await modbus.connect(silent)
+        for _ in range(3):
+            assert (await modbus.poll(silent)).qualities in {b"\x02", b"\x03"}
+            assert (await modbus.poll(well)).values == (7,)
+        asked = len(peer.seen)
+        async with asyncio.timeout(0.15):  # it rests now, and its neighbour need not wait
+            spoiled(await modbus.poll(silent), Quality.BAD, "no_response")
+            assert (await modbus.poll(well)).values == (7,)
+        assert (len(peer.seen), peer.connections) == (asked + 1, 1)
+
+    def only_unit_2(request: bytes) -> bytes | None:
+        return right(request) if request[6] == 2 else None
+
+    run_hostile(only_unit_2, check, pump(), pump(unit_id=2, asset_id="well"))
+
+
+def test_a_fast_silent_unit_does_not_cut_off_a_slow_one() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        silent, well = modbus.devices
+        await modbus.connect(silent)
+        for _ in range(5):
+            await modbus.poll(silent)
+        assert (await modbus.poll(well)).values == (7,)
+        assert peer.connections == 1
+
+    def only_unit_2(request: bytes) -> bytes | None:
+        return right(request) if request[6] == 2 else None
+
+    run_hostile(only_unit_2, check, pump(), pump(unit_id=2, asset_id="well"))
+
+
+def test_a_connection_lost_while_one_unit_is_silent_comes_back_for_the_others() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        silent, well = modbus.devices
+        await modbus.connect(silent)
+        spoiled(await modbus.poll(silent), Quality.UNCERTAIN, "timeout")
+        peer.behave = lambda request: -1.0
+        with pytest.raises(NotConnected):
+            await modbus.poll(well)
+        peer.behave = lambda request: right(request) if request[6] == 2 else None
+        await modbus.connect(well)
+        assert (await modbus.poll(well)).values == (7,)
+
+    run_hostile(lambda request: None, check, pump(), pump(unit_id=2, asset_id="well"))
+
+
+def test_a_connection_closed_during_a_request_is_noticed_at_once() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        await modbus.connect(modbus.devices[0])
+        async with asyncio.timeout(0.15):  # well before the answer is overdue
+            with pytest.raises(NotConnected, match="connection closed by the device"):
+                await modbus.poll(modbus.devices[0])
+        peer.behave = right
+        assert (await poll_once(modbus)).values == (7,)
+
+    run_hostile(lambda request: -1.0, check)
+
+
+def test_an_answer_in_pieces_is_one_answer() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        peer.piece_bytes = 3
+        assert (await poll_once(modbus)).values == tuple(range(20))
+
+    run_hostile(right, check, pump(RegisterRow(param="p", at="HR0:20", type=DataType.INT16)))
+
+
+def test_closing_ends_a_request_under_way() -> None:
+    async def check(modbus: ModbusTcp, _peer: Hostile) -> None:
+        await modbus.connect(modbus.devices[0])
+        poll = asyncio.create_task(modbus.poll(modbus.devices[0]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(0.15):
+            await modbus.close()
+            with pytest.raises(NotConnected):
+                await poll
+
+    run_hostile(lambda request: None, check)
+
+
+def test_an_absent_device_is_named_with_host_port_and_reason(unused_tcp_port: int) -> None:
+    async def main() -> None:
+        async with adapter(config(unused_tcp_port, pump())) as modbus:
+            with pytest.raises(NotConnected, match=f"127.0.0.1:{unused_tcp_port}: .*refused|Connect call failed"):
+                await modbus.connect(modbus.devices[0])
+            with pytest.raises(NotConnected):
+                await modbus.poll(modbus.devices[0])
+
+    asyncio.run(main())
+
+
+def test_only_reading_functions_ever_reach_the_wire() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        await poll_once(modbus)
+        client = modbus._links[LOOPBACK, peer.port]._client
+        assert client
+        for write in (client.write_register(0, 1), client.write_coils(0, [True]), client.read_exception_status()):
+            with pytest.raises(Fatal, match="this adapter only reads"):
+                await write
+        await modbus.poll(modbus.devices[0])
+        assert {request[7] for request in peer.seen} == {1, 2, 3, 4}
+
+    tags = [RegisterRow(param=at, at=at) for at in ("CO1", "DI1", "IR1", "HR1")]
+    run_hostile(right, check, pump(*tags))
+
+
+def test_the_transmit_hook_knows_four_functions() -> None:
+    for function in range(256):
+        packet = bytes([0, 1, 0, 0, 0, 6, 1, function, 0, 0, 0, 1])
+        if function in {1, 2, 3, 4}:
+            assert only_reads(sending=True, packet=packet) == packet
+        else:
+            with pytest.raises(Fatal):
+                only_reads(sending=True, packet=packet)
