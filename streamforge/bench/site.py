@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Self
 
 from streamforge.errors import Fatal
@@ -20,16 +22,16 @@ STOP_SECONDS = 15.0
 
 
 class Site:
-    """Units by name in `directory` (config/, run/, state/<unit>/, export/); a context manager that stops them all."""
+    """Units by name in `directory` (config/, state/<unit>/, <unit>.log); a context manager that stops them all."""
 
     def __init__(self, directory: Path, broker: ThrowAwayBroker) -> None:
         self.directory = directory
         self.broker = broker
         self.config = directory / "config"
-        self.run = directory / "run"
+        # a socket's path has at most 107 bytes (unix(7)), which a directory of a test may well exceed
+        self.run = Path(mkdtemp(prefix="sf-"))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        for folder in (self.config, self.run):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.config.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -133,3 +135,4 @@ class Site:
         """End what runs, in the order of the flow."""
         for unit in list(self.processes):
             self.stop(unit)
+        shutil.rmtree(self.run, ignore_errors=True)

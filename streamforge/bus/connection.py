@@ -15,7 +15,6 @@ from streamforge.errors import ConfigError, Fault
 BOOTSTRAP = "127.0.0.1:9092"
 # The client's own 30 s would miss a broker that is back; and of some tries only one sees why a password was refused.
 RECONNECT_MS = 400
-_FALSE_ALARM = "Exchanging credentials in the clear"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Connection:
 
     def kwargs(self) -> dict[str, object]:
         """The arguments that kafka-python's producer, consumer and admin client have in common."""
-        _silence_false_alarm()
+        _quiet()
         return {
             "bootstrap_servers": self.bootstrap,
             "client_id": self.client_id,
@@ -88,10 +87,15 @@ def _raise_refusal(record: logging.LogRecord) -> bool:
     return True
 
 
-def _is_no_false_alarm(record: logging.LogRecord) -> bool:
-    return _FALSE_ALARM not in record.getMessage()
+def _quiet() -> None:
+    """What the library would say, once an attempt, is said by us, once a change. Calling it again does nothing.
 
-
-def _silence_false_alarm() -> None:
-    """SCRAM sends a proof, never the password: the client's warning about it is wrong. Adding it again does nothing."""
-    logging.getLogger("kafka.net.sasl.scram").addFilter(_is_no_false_alarm)
+    Among it is a false alarm: SCRAM sends a proof, never the password. The connection manager's warnings must be made
+    all the same, for `watch_authentication` looks at them; they go nowhere.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    manager = logging.getLogger("kafka.net.manager")
+    manager.setLevel(logging.WARNING)
+    manager.propagate = False
+    if not manager.handlers:
+        manager.addHandler(logging.NullHandler())

@@ -1,6 +1,5 @@
 """Writing to the log: idempotent, acknowledged by the disk's owner, bounded in what is outstanding."""
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -36,7 +35,6 @@ class Producer:
         self._lock = threading.Lock()
         self._outstanding_bytes = 0
         self._failure: StreamForgeError | None = None
-        _quiet()
         try:
             with watch_authentication(connection):
                 self._client = KafkaProducer(
@@ -116,9 +114,3 @@ class Producer:
     def close(self, timeout_seconds: float = 2.0) -> None:
         """Let go; what is not acknowledged by then may or may not stand on the log. Again does nothing."""
         self._client.close(timeout_seconds, null_logger=True)
-
-
-def _quiet() -> None:
-    """A broker that is away is one message of ours, not one of the library's per attempt."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    logging.getLogger("kafka.net.manager").setLevel(logging.WARNING)
