@@ -126,6 +126,48 @@ build() {
 
 image_version() { sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml; }
 
+# --- demo, tests ----------------------------------------------------------------------------------------------
+
+container_tools() {
+  packages systemd-container=systemd-nspawn iproute2=ip util-linux=nsenter
+}
+
+# One build at a time in a checkout.
+build_alone() {
+  mkdir -p "$CACHE"
+  (flock 9; build "$1") 9>"$CACHE/lock"
+}
+
+demo() {
+  container_tools
+  build_alone container >&2
+  exec python3 -B -m tests.appliance.demo "$@"
+}
+
+shell() {
+  [ -s "$CACHE/demo.pid" ] || fail "no demo is running: ./build-image.sh demo"
+  exec nsenter --target "$(cat "$CACHE/demo.pid")" --mount --uts --ipc --net --pid --cgroup --root --wd -- /bin/bash --login
+}
+
+run_tests() {
+  container_tools
+  packages shellcheck=shellcheck chromium=chromium postgresql=/usr/lib/postgresql openjdk-17-jre-headless=java maven=mvn git=git
+  case " $* " in *" --slow "*)
+    packages qemu-system-x86=qemu-system-x86_64 ovmf=/usr/share/OVMF qemu-utils=qemu-img
+    build_alone ipc
+    ;;
+  esac
+  build_alone container
+  exec "$CACHE/venv/bin/python" -m pytest "$@"
+}
+
+bench() {
+  python_tools
+  packages openjdk-17-jre-headless=java maven=mvn
+  python3 hw-profiles/kafka/fetch.py "$CACHE/kafka/libs-$MACHINE" --machine "$MACHINE"
+  STREAMFORGE_KAFKA_LIBS=$CACHE/kafka/libs-$MACHINE exec "$CACHE/venv/bin/python" -m streamforge bench "$@"
+}
+
 case ${1:-build} in
   help | -h | --help) usage; exit ;;
 esac
@@ -135,6 +177,10 @@ if [ "${1:-}" = --profile ]; then PROFILE=${2:?--profile NAME}; shift 2; fi
 COMMAND=${1:-build}
 [ $# = 0 ] || shift
 case $COMMAND in
-  build) build "$PROFILE" ;;
-  *) usage; exit 2 ;;
+  build) build_alone "$PROFILE" ;;
+  demo) demo "$@" ;;
+  test) run_tests "$@" ;;
+  bench) bench "$@" ;;
+  shell) shell ;;
+  *) usage >&2; exit 2 ;;
 esac

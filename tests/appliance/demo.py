@@ -1,0 +1,154 @@
+"""`./build-image.sh demo`: the appliance in a container with a simulated plant; with --check, its own judge."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from tests.appliance.container import IMAGE, REPOSITORY, BootError, Container
+from tests.appliance.journal import unexpected
+
+FIRST_PASSWORD = re.compile(r"First password.*?: *(\S+)")
+RECORDS_OUT = re.compile(rb"^streamforge_records_out_total\S* ([0-9.e+]+)", re.MULTILINE)
+VALIDATOR = "run/streamforge/streamforge-transform-validator.sock"
+RUNNING = REPOSITORY / ".cache/demo.pid"
+FLOW_SECONDS, CHECK_SECONDS, REFRESH_SECONDS = 60.0, 60.0, 2.0
+MEMORY_MIB = 1500
+
+
+def missing_on_host() -> list[str]:
+    """What this host lacks for a demo, in words for people; empty = it can be shown here."""
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    faults = [f"the program {name}" for name in ("systemd-nspawn", "nsenter", "ip", "setpriv") if not shutil.which(name)]
+    if memory_mib < MEMORY_MIB:
+        faults.append(f"{MEMORY_MIB} MiB of memory (it has {memory_mib})")
+    if os.geteuid() != 0:
+        faults.append("root")
+    if not IMAGE.is_dir():
+        faults.append("the image (./build-image.sh)")
+    return faults
+
+
+def first_password(container: Container) -> str:
+    """The password that the first boot showed on the console; empty where it showed none."""
+    found = FIRST_PASSWORD.search(container.console())
+    return found[1] if found else ""
+
+
+def has_clean_records(container: Container) -> bool:
+    """Whether the validator has put a record on telemetry.clean, by its own metrics."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(2)
+        try:
+            asked.connect(f"/proc/{container.leader}/root/{VALIDATOR}")
+            asked.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: asked.recv(65536), b""))
+        except OSError:
+            return False
+    return any(float(value) > 0 for value in RECORDS_OUT.findall(answer))
+
+
+def wait_for_flow(container: Container) -> float:
+    """Seconds from the start of the boot until the first clean reading. BootError where none comes."""
+    while not has_clean_records(container):
+        if time.monotonic() - container.started_at > FLOW_SECONDS:
+            raise BootError(f"no reading in telemetry.clean after {FLOW_SECONDS:.0f} s")
+        time.sleep(0.1)
+    return time.monotonic() - container.started_at
+
+
+def memory_mib(container: Container) -> dict[str, float]:
+    """Resident memory by program, summed over its processes."""
+    text = container.run("sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null").stdout
+    sums: dict[str, float] = {}
+    for name, kib in re.findall(r"^Name:\t(.*?)$.*?^VmRSS:\s+(\d+) kB$", text, re.MULTILINE | re.DOTALL):
+        sums[name] = sums.get(name, 0.0) + int(kib) / 1024
+    return sums
+
+
+def judge(container: Container, first_reading_seconds: float) -> tuple[dict[str, object], list[str]]:
+    """The figures of a run as the JSON line has them, and what is wrong, in words."""
+    ledger = json.loads(container.run("streamforge", "ledger", "--json").stdout or "{}")
+    failed = container.failed_units()
+    lines = unexpected(container.journal("--priority=warning"))
+    memory = memory_mib(container)
+    figures: dict[str, object] = {name: ledger.get(name) for name in ("read", "delivered", "waiting", "rejected", "evicted")}
+    figures |= {
+        "balanced": ledger.get("balanced") is True,
+        "units_failed": len(failed),
+        "unexpected_journal_lines": len(lines),
+        "boot_to_first_reading_s": round(first_reading_seconds, 1),
+        "kafka_rss_mb": round(memory.get("java", 0.0)),
+        "appliance_rss_mb": round(sum(memory.values())),
+    }
+    faults = [f"failed: {unit}" for unit in failed] + [f"journal: {line}" for line in lines]
+    if not figures["balanced"]:
+        faults.append(f"the ledger does not balance: {json.dumps(ledger)}")
+    return figures, faults
+
+
+def check(container: Container, seconds: float) -> int:
+    """Run for a while, print the table and the JSON line; 0 where nothing is wrong."""
+    first_reading_seconds = wait_for_flow(container)
+    print(f"first reading {first_reading_seconds:.1f} s after the start; running for {seconds:.0f} s", flush=True)
+    time.sleep(seconds)
+    print(container.run("streamforge", "status").stdout)
+    print(container.run("streamforge", "ledger").stdout)
+    figures, faults = judge(container, first_reading_seconds)
+    for name, value in figures.items():
+        print(f"{name:<26}{value}")
+    for fault in faults:
+        print(fault)
+    print(json.dumps(figures), flush=True)
+    return 1 if faults else 0
+
+
+def show(container: Container, until: float) -> int:
+    """One screen again and again, until the time is over or Ctrl-C."""
+    heading = f"https://{container.address}/   user admin, first password {first_password(container)}"
+    wait_for_flow(container)
+    while time.monotonic() < until:
+        screen = container.run("streamforge", "status").stdout
+        clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
+        print(f"{clear}{heading}\n\n{screen}\nCtrl-C ends the demo; ./build-image.sh shell opens a shell in it.", flush=True)
+        time.sleep(REFRESH_SECONDS)
+    return 0
+
+
+def main() -> int:
+    """Boot, show or check, and leave nothing behind."""
+    words = argparse.ArgumentParser(prog="build-image.sh demo")
+    words.add_argument("--check", action="store_true", help="judge a run; the last line is JSON")
+    words.add_argument("--minutes", type=float, help="end after that time (default: --check 1, else never)")
+    words.add_argument("--live", action="store_true", help="run the checkout's package instead of the image's")
+    given = words.parse_args()
+    if faults := missing_on_host():
+        print(f"The demo cannot run on this host, which lacks: {', '.join(faults)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Container(live=given.live) as container:
+            RUNNING.write_text(str(container.leader), encoding="ascii")
+            print(f"page https://{container.address}/   user admin   first password {first_password(container)}", flush=True)
+            if given.check:
+                return check(container, given.minutes * 60 if given.minutes else CHECK_SECONDS)
+            return show(container, time.monotonic() + given.minutes * 60 if given.minutes else float("inf"))
+    except BootError as error:
+        print(f"The appliance did not come up: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        Path(RUNNING).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

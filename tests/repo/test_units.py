@@ -1,0 +1,82 @@
+"""Every unit as the appliance's own systemd judges it (the host's is older and misjudges), and our two shell scripts."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from streamforge.gateway.principals import PRINCIPALS
+from tests.appliance.container import IMAGE, REPOSITORY
+
+UNITS = sorted(path.name for path in (REPOSITORY / "units").glob("*.service"))
+ROOT_ONESHOTS = {"streamforge-firstboot.service", "streamforge-instances.service"}
+# Tenths, as --threshold= wants them.
+MOST_EXPOSED, MOST_EXPOSED_ROOT_ONESHOT = 12, 20
+CREDENTIALS = "/var/lib/streamforge/credentials"
+
+
+def inside(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the image in the image, without booting it."""
+    command = ["systemd-nspawn", "--quiet", "--pipe", "--register=no", "--volatile=overlay", "--private-network",
+               f"--machine=units{os.getpid()}", "--directory", str(IMAGE)]  # fmt: skip
+    if not Path("/run/systemd/system").is_dir():
+        command.append("--keep-unit")
+    return subprocess.run([*command, *words], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def instance(unit: str) -> str:
+    return unit.replace("@.", "@x.")
+
+
+def credentials(unit: str) -> set[str]:
+    """The LoadCredential= lines of a unit."""
+    lines = (REPOSITORY / "units" / unit).read_text(encoding="utf-8").splitlines()
+    return {line.removeprefix("LoadCredential=") for line in lines if line.startswith("LoadCredential=")}
+
+
+@pytest.mark.appliance
+def test_systemd_has_nothing_to_say_about_our_units() -> None:
+    targets = [path.name for path in (REPOSITORY / "units").glob("streamforge*.[st][oal]*") if path.is_file()]
+    names = sorted({*map(instance, UNITS), *(name for name in targets if not name.endswith(".service"))})
+    result = inside("systemd-analyze", "verify", "--man=no", *names)
+    ours = [line for line in result.stderr.splitlines() if "streamforge" in line or "kafka" in line]
+    assert ours == []
+    assert result.returncode == 0
+
+
+@pytest.mark.appliance
+@pytest.mark.parametrize("unit", UNITS)
+def test_exposure_is_within_its_figure(unit: str) -> None:
+    most = MOST_EXPOSED_ROOT_ONESHOT if unit in ROOT_ONESHOTS else MOST_EXPOSED
+    path = f"/usr/lib/systemd/system/{unit}"
+    result = inside("systemd-analyze", "security", "--offline=yes", "--no-pager", f"--threshold={most}", path)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+
+
+def test_an_adapter_unit_is_read_in_seven_lines() -> None:
+    lines = (REPOSITORY / "units/streamforge-adapter-modbus-tcp@.service").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 7
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_gets_the_password_of_its_own_principal(unit: str) -> None:
+    name = unit.removesuffix(".service").removesuffix("@").removeprefix("streamforge-")
+    if name in {principal.name for principal in PRINCIPALS}:
+        assert f"kafka-password:{CREDENTIALS}/kafka-{name}" in credentials(unit)
+
+
+def test_the_topics_oneshot_sees_every_principal() -> None:
+    expected = {f"kafka-{principal.name}:{CREDENTIALS}/kafka-{principal.name}" for principal in PRINCIPALS}
+    assert expected <= credentials("streamforge-topics.service")
+
+
+@pytest.mark.parametrize("script", ["build-image.sh", ".ci/run", "mkosi.finalize", "mkosi.build.chroot", "mkosi.clean"])
+def test_shellcheck_has_nothing_to_say(script: str) -> None:
+    result = subprocess.run(["shellcheck", REPOSITORY / script], check=False, capture_output=True, text=True)
+    assert result.stdout == ""
+    assert result.returncode == 0
+
+
+def test_the_build_script_stays_short() -> None:
+    assert len((REPOSITORY / "build-image.sh").read_text(encoding="utf-8").splitlines()) <= 200
