@@ -58,8 +58,11 @@ def _run_storage_tool(broker: Broker, passwords: dict[str, str]) -> None:
 
 
 def cluster_id() -> str:
-    """A new cluster id: 128 random bits as Kafka writes them."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """A new cluster id: 128 random bits as Kafka writes them; none that a command line would take for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 def _arguments(broker: Broker, passwords: dict[str, str]) -> str:
