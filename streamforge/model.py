@@ -168,7 +168,7 @@ class AggregateBatch:
     """One closed window of one asset, one row a parameter, as columns; a later `revision` replaces an earlier one.
 
     `stddev` is the population's. `suspect` counts SUSPECT and UNCERTAIN. Averages and quantiles are over all but BAD
-    readings, NaN where there are none. `sketches[i]` carries what a merge needs (see `streamforge.codec.sketch`).
+    readings, NaN where there are none. `sketches[i]` carries what a merge needs (see `streamforge.transforms.sketch`).
     """
 
     asset_id: str

@@ -11,6 +11,7 @@ from operator import le, mul, sub
 from typing import NamedTuple
 
 from streamforge.model import ReadingBatch
+from streamforge.transforms.latest import Latest
 from streamforge.transforms.rules import Plan, number
 
 MOST_RECORDS = 100_000
@@ -60,7 +61,7 @@ class Previous:
     def __init__(self, window_us: int) -> None:
         self._window_us = window_us
         self._assets: dict[str, Asset] = {}
-        self._greatest: deque[tuple[int, int]] = deque()  # (offset, gateway time), times falling: maxima of suffixes
+        self._latest = Latest(MOST_RECORDS)
         self._segments: deque[list[int]] = deque()  # first offset, first and greatest gateway time, last offset
         self._swept_at = 0
 
@@ -70,12 +71,7 @@ class Previous:
 
     def advance(self, offset: int, gateway_us: int) -> None:
         """Take note of a record, before its readings are judged."""
-        greatest = self._greatest
-        while greatest and greatest[-1][1] <= gateway_us:
-            greatest.pop()
-        greatest.append((offset, gateway_us))
-        while offset - greatest[0][0] > MOST_RECORDS:
-            greatest.popleft()
+        self._latest.note(offset, gateway_us)
         segments = self._segments
         while segments and (gateway_us > segments[0][2] + self._window_us or offset - segments[0][3] >= MOST_RECORDS):
             segments.popleft()
@@ -134,10 +130,8 @@ class Previous:
     def _serves(self, before: Place, now: Place) -> bool:
         if abs(now.gateway_us - before.gateway_us) > self._window_us or now.offset - before.offset > MOST_RECORDS:
             return False
-        for offset, greatest_us in self._greatest:
-            if offset > before.offset:
-                return greatest_us <= before.gateway_us + self._window_us
-        return True  # the same record: one parameter twice in a batch
+        latest_us = self._latest.since(before.offset)  # None: the same record, with one parameter twice
+        return latest_us is None or latest_us <= before.gateway_us + self._window_us
 
     def _hold(self, offset: int, gateway_us: int) -> None:
         segments = self._segments
