@@ -63,7 +63,12 @@ class Postgres:
     def start(self) -> None:
         """Run the server and wait until it answers."""
         settings = {**SETTINGS, "port": str(self.port)}
-        command = ["postgres", "-D", "/srv/data", *(word for item in settings.items() for word in ("-c", "=".join(item)))]
+        command = [
+            "postgres",
+            "-D",
+            "/srv/data",
+            *(word for item in settings.items() for word in ("-c", "=".join(item))),
+        ]
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(self._inside(command), stdout=log, stderr=log)
         deadline = time.monotonic() + 30
@@ -105,6 +110,11 @@ class Postgres:
         with self.connect(database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    @staticmethod
+    def signal(process_id: int, number: signal.Signals) -> None:
+        """Send a signal to one of the server's own processes."""
+        os.kill(process_id, number)
 
     def _inside(self, command: list[str]) -> list[str]:
         return ["unshare", "--mount", "sh", "-c", START, "sh", str(ROOT), str(self.directory), *command]

@@ -3,8 +3,8 @@
 
 usage: build.py DEST
 
-Nothing is installed on this machine: apt works in a state folder of its own, reads the archive that the host itself uses
-(or DEBIAN_MIRROR=URL), and the packages are only unpacked, not configured. A DEST that is there is kept.
+Nothing is installed on this machine: apt works in a state folder of its own and reads the archive that the
+host itself uses (or DEBIAN_MIRROR=URL); the packages are only unpacked, not configured. A DEST that is there is kept.
 """
 
 import os
@@ -18,7 +18,7 @@ PACKAGES = Path(__file__).parent / "packages.lst"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SERVER = "usr/lib/postgresql/17/bin/postgres"
 NOT_NEEDED = ("libllvm", "libz3", "perl", "libperl", "gcc-", "adduser", "debconf", "ucf", "locales", "libc-l10n")
-PASSWD = "root:x:0:0::/:/bin/sh\npostgres:x:65534:65534::/srv:/bin/sh\n"
+USERS = "root:x:0:0::/:/bin/sh\npostgres:x:65534:65534::/srv:/bin/sh\n"
 
 
 class BuildError(Exception):
@@ -52,7 +52,8 @@ def apt_options(state: Path) -> list[str]:
     sources = state / "trixie.sources"
     sources.write_text(f"Types: deb\nURIs: {mirror()}\nSuites: trixie\nComponents: main\nSigned-By: {KEYRING}\n")
     settings = {
-        "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
+        "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::PreferencesParts": "/dev/null",
         "Dir::State::lists": state / "lists", "Dir::State::status": state / "status", "Dir::Cache": state / "cache",
         "APT::Sandbox::User": "root", "Acquire::Languages": "none",
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
@@ -81,7 +82,7 @@ def unpack(packages: list[Path], root: Path) -> None:
             subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
     for folder in ("dev", "srv", "tmp", "run"):
         (root / folder).mkdir(exist_ok=True)
-    (root / "etc" / "passwd").write_text(PASSWD)
+    (root / "etc" / "passwd").write_text(USERS)
     (root / "etc" / "group").write_text("postgres:x:65534:\n")
     shutil.rmtree(root / "usr" / "share" / "doc", ignore_errors=True)
 
