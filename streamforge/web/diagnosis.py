@@ -90,6 +90,14 @@ def _unit_trouble(unit: Unit) -> Diagnosis | None:
             hand="Wait a minute; if it stays, read its log.",
             link=link,
         )
+    if unit.state is UnitState.STOPPED:
+        return Diagnosis(
+            priority=Priority.HIGH,
+            what=f"{name} does not run",
+            evidence="The configuration wants it, but it was stopped or has not been started.",
+            hand="Run: streamforge apply. If it stays, read its log.",
+            link=link,
+        )
     if unit.state is UnitState.UNHEALTHY:
         return Diagnosis(
             priority=Priority.HIGH,
@@ -221,10 +229,10 @@ def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
         return Overall.FAILED
     if kafka in (UnitState.UNHEALTHY, UnitState.SILENT) or UnitState.FAILED in states:
         return Overall.UNHEALTHY
-    if any(one.priority <= Priority.MEDIUM for one in todo) or UnitState.DEGRADED in states:
-        return Overall.DEGRADED
-    is_coming = kafka is UnitState.STARTING or not snapshot.units
-    return Overall.STARTING if is_coming else Overall.NORMAL
+    if kafka is UnitState.STARTING or not snapshot.units:
+        return Overall.STARTING
+    is_degraded = any(one.priority <= Priority.MEDIUM for one in todo) or UnitState.DEGRADED in states
+    return Overall.DEGRADED if is_degraded else Overall.NORMAL
 
 
 def _number_that_matters(snapshot: Snapshot, overall: Overall, rate: float) -> str:

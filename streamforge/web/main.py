@@ -34,20 +34,18 @@ class Places:
     credentials: Path
     state: Path
     root: Path
-    config: Path
     run: Path = RUN_DIRECTORY
     address: str = "127.0.0.1"
     port: int = 0
 
     @classmethod
     def from_environment(cls, *, address: str, port: int) -> "Places":
-        """By the names of every unit: CREDENTIALS_DIRECTORY, STATE_DIRECTORY, STREAMFORGE_ROOT, STREAMFORGE_CONFIG."""
+        """By the names of every unit: CREDENTIALS_DIRECTORY, STATE_DIRECTORY, STREAMFORGE_ROOT."""
         root = Path(os.environ.get("STREAMFORGE_ROOT", DEFAULT_ROOT))
         return cls(
             credentials=Path(os.environ.get("CREDENTIALS_DIRECTORY", root / "credentials")),
             state=Path(os.environ.get("STATE_DIRECTORY", str(root / "web")).partition(":")[0]),
             root=root,
-            config=Path(os.environ.get("STREAMFORGE_CONFIG", root / "config/current")),
             address=address,
             port=port,
         )
@@ -65,7 +63,6 @@ class Web:
             gatherer=Gatherer(
                 run=places.run,
                 root=places.root,
-                config=places.config,
                 ledger=LedgerKeeper(lambda: ledger.take(Connection.from_environment(PRINCIPAL), places.run)),
             ),
             values=self.values,

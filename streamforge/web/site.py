@@ -48,10 +48,10 @@ class Site:
     def view(self, query: Mapping[str, str]) -> View:
         """The gateway as it is now."""
         snapshot = self.gatherer.snapshot()
-        rate = self.values.readings_per_second(snapshot.taken_us)
-        is_first = self.gate.store.is_first()
-        verdict = judge(snapshot, zone=self.zone, rate=rate, is_first_password=is_first)
-        return View(snapshot=snapshot, verdict=verdict, values=self.values, zone=self.zone, query=query)
+        counted = snapshot.readings_per_second
+        rate = self.values.readings_per_second(snapshot.taken_us) if counted is None else counted
+        verdict = judge(snapshot, zone=self.zone, rate=rate, is_first_password=self.gate.store.is_first())
+        return View(snapshot=snapshot, verdict=verdict, rate=rate, values=self.values, zone=self.zone, query=query)
 
     def session(self, *, is_use: bool = True) -> Session | None:
         """Who is asking; None where nobody is logged in."""

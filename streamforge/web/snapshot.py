@@ -128,6 +128,7 @@ class Snapshot:
     clock: Clock
     disk: Disk
     uptime_seconds: float = 0.0
+    readings_per_second: float | None = None
     units: tuple[Unit, ...] = ()
     devices: tuple[Device, ...] = ()
     sinks: tuple[Sink, ...] = ()

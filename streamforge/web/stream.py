@@ -22,14 +22,14 @@ class Streams:
         self._seats = threading.BoundedSemaphore(seats)
         self.stop = threading.Event()
 
-    def open(self, blocks: Blocks) -> Iterator[str] | None:
+    def open(self, blocks: Blocks) -> "Stream | None":
         """The events of one page, or None where all seats are taken.
 
         `blocks` answers the page's parts, or None when the stream has to end (the session is over).
         """
         if not self._seats.acquire(blocking=False):
             return None
-        return _Stream(self._events(blocks), self._seats.release)
+        return Stream(self._events(blocks), self._seats.release)
 
     def _events(self, blocks: Blocks) -> Iterator[str]:
         end = time.monotonic() + LIFE_SECONDS
@@ -45,7 +45,7 @@ class Streams:
             self.stop.wait(PERIOD_SECONDS)
 
 
-class _Stream:
+class Stream:
     """An iterator that gives its seat back exactly once, however it ends: read out, closed, or never begun."""
 
     def __init__(self, events: Iterator[str], release: Callable[[], None]) -> None:

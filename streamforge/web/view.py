@@ -19,11 +19,12 @@ _TEMPLATES = FOLDER / "templates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One look at the gateway: the same for every page, with the words of the query string."""
+    """One look at the gateway, with the words of the query string; `rate` is readings a second."""
 
     snapshot: Snapshot
     verdict: Verdict
     values: LastValues
+    rate: float
     zone: tzinfo
     query: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,11 +40,6 @@ class View:
     def since(self, time_us: int) -> str:
         """How long ago."""
         return words.since(time_us, self.now_us)
-
-    @property
-    def rate(self) -> float:
-        """Readings a second."""
-        return self.values.readings_per_second(self.now_us)
 
 
 def render(template: str, **names: object) -> str:

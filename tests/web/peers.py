@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlencode
 
-from streamforge.gateway.certificate import self_signed
+from streamforge.gateway.certificate import Certificate, self_signed
 from streamforge.gateway.passwords import make_hash
 from streamforge.health import Asked, Health, HealthServer, State
 from streamforge.metrics import Metrics
@@ -46,13 +47,19 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+@cache
+def _made() -> tuple[Certificate, str]:
+    """Half a second of work, once."""
+    return self_signed("pump-house-2", (ip_address("127.0.0.1"),), datetime.now(UTC)), make_hash(PASSWORD)
+
+
 def credentials(directory: Path) -> Path:
     """What `streamforge firstboot` makes for the page."""
     directory.mkdir(parents=True, exist_ok=True)
-    made = self_signed("pump-house-2", (ip_address("127.0.0.1"),), datetime.now(UTC))
+    made, password_hash = _made()
     (directory / "page-certificate.pem").write_bytes(made.certificate_pem)
     (directory / "page-key.pem").write_bytes(made.key_pem)
-    (directory / "admin-password-hash").write_text(make_hash(PASSWORD))
+    (directory / "admin-password-hash").write_text(password_hash)
     (directory / "metrics-token").write_text(METRICS_TOKEN)
     return directory
 
@@ -212,7 +219,6 @@ def gateway(directory: Path, healths: Mapping[str, Health]) -> Iterator[Gateway]
         credentials=credentials(directory / "credentials"),
         state=state,
         root=directory,
-        config=config / "current",
         run=run,
     )
     made_gateway = Gateway(web=Web(places), root=directory, run=run)

@@ -4,6 +4,8 @@ import http.client
 import json
 from itertools import takewhile
 
+import pytest
+
 from streamforge.web.stream import SEATS, Streams
 from tests.web import peers
 
@@ -57,10 +59,8 @@ def test_a_fault_in_a_page_gives_the_seat_back() -> None:
     streams = Streams(seats=1)
     stream = streams.open(fault)
     assert stream is not None
-    try:
+    with pytest.raises(KeyError):
         list(stream)
-    except KeyError:
-        pass
     assert streams.open(fault) is not None
 
 
