@@ -96,6 +96,9 @@ class ModbusTcpConfig(AdapterConfig):
     devices: tuple[DeviceRow, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.mapping.registers and not self.output.asset_id:
+            msg = "[output] asset_id is missing: whose readings are those of [mapping.registers]?"
+            raise ValueError(msg)
         rows = list(self.device_rows())
         if not rows:
             msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"

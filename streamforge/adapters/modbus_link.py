@@ -6,6 +6,8 @@ bytes (decoding each register costs more than the rest of the adapter) and to re
 
 import asyncio
 import logging
+import os
+import re
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, cast
@@ -26,6 +28,7 @@ CLOSED = "connection closed by the device"
 _HEADER_BYTES = 7
 _EXCEPTION = 0x80
 _QUESTION = Struct(">HH")
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,7 @@ class Link:
             try:
                 return await create()
             except OSError as error:
-                self._why = error.strerror or str(error)
+                self._why = plain_words(error)
                 raise
 
         client.ctx.call_create = create_and_say_why
@@ -222,6 +225,12 @@ class Link:
         """A request under way when the connection ends must not wait for its time-out."""
         if self._client and self._is_asking and not self._client.ctx.response_future.done():
             self._client.ctx.response_future.set_exception(ConnectionException("closed"))
+
+
+def plain_words(error: OSError) -> str:
+    """What the operating system says of it, where asyncio says "Connect call failed" (or several of them in one)."""
+    number = error.errno or int((_ERRNO.search(str(error)) or [0, 0])[1])
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def only_reads(sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus's signature

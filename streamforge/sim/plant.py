@@ -67,4 +67,3 @@ class Plant:
     def _booted_at(self, now: float) -> float:
         reboot = last_reboot_end(now - self._started) if self._has_faults else None
         return COMMISSIONED if reboot is None else self._started + reboot
-

@@ -12,9 +12,11 @@ from streamforge.model import Quality
 from tests.adapters.peers import Behaviour, Hostile, hostile
 
 LOOPBACK = "127.0.0.1"
+PATIENT_MS = 5000  # a busy machine must not look like a silent device
+HASTY_MS = 250  # where silence is what the test waits for
 
 
-def config(port: int, *devices: DeviceRow, timeout_ms: int = 200) -> ModbusTcpConfig:
+def config(port: int, *devices: DeviceRow, timeout_ms: int = PATIENT_MS) -> ModbusTcpConfig:
     return ModbusTcpConfig(source=Source(host=LOOPBACK, port=port, timeout_ms=timeout_ms), devices=devices)
 
 
@@ -37,11 +39,16 @@ async def poll_once(modbus: ModbusTcp) -> Batch:
 
 
 def run_hostile(
-    behave: Behaviour, check: Callable[[ModbusTcp, Hostile], Awaitable[None]], *devices: DeviceRow
+    behave: Behaviour,
+    check: Callable[[ModbusTcp, Hostile], Awaitable[None]],
+    *devices: DeviceRow,
+    timeout_ms: int = PATIENT_MS,
 ) -> None:
     async def main() -> None:
-        async with hostile(behave) as peer, adapter(config(peer.port, *(devices or (pump(),)))) as modbus:
-            await check(modbus, peer)
+        async with hostile(behave) as peer:
+            settings = config(peer.port, *(devices or (pump(),)), timeout_ms=timeout_ms)
+            async with adapter(settings) as modbus:
+                await check(modbus, peer)
 
     asyncio.run(main())
 

@@ -47,7 +47,7 @@ class Hostile:
                     reply = right(request)
                 if reply is not None:
                     await self._send(writer, reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

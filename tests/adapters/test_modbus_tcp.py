@@ -16,7 +16,7 @@ from streamforge.adapters.modbus_config import DeviceRow, Mapping, ModbusTcpConf
 from streamforge.adapters.modbus_tcp import ModbusTcp
 from streamforge.adapters.tags import DataType, Order
 from streamforge.model import Kind, Quality
-from tests.adapters.modbus_bench import LOOPBACK, adapter, config, poll_once, pump, run_hostile, spoiled
+from tests.adapters.modbus_bench import HASTY_MS, LOOPBACK, adapter, config, poll_once, pump, run_hostile, spoiled
 from tests.adapters.peers import Hostile, exception, right
 
 
@@ -70,7 +70,7 @@ def test_a_silent_unit_is_asked_once_a_scan() -> None:
         assert (len(batch.values), len(peer.seen)) == (3, 1)
 
     far = [RegisterRow(param=f"p{at}", at=f"HR{at}") for at in (0, 500, 1000)]
-    run_hostile(lambda request: None, check, pump(*far))
+    run_hostile(lambda request: None, check, pump(*far), timeout_ms=HASTY_MS)
 
 
 def test_one_refused_request_spoils_only_its_own_readings() -> None:
@@ -166,6 +166,12 @@ def test_two_units_may_feed_one_asset() -> None:
     [
         (lambda: ModbusTcpConfig(source=Source(host="h")), "nothing to read"),
         (lambda: ModbusTcpConfig(devices=(pump(),)), "no host"),
+        (
+            lambda: ModbusTcpConfig(
+                source=Source(host="h"), mapping=Mapping(registers={"HR0": RegisterRow(param="p")})
+            ),
+            "asset_id is missing",
+        ),
         (lambda: DeviceRow(asset_id="a"), "at least one row"),
         (lambda: DeviceRow(asset_id="a", tags=(RegisterRow(param="p"),)), "`at` is missing"),
         (lambda: config(502, pump(), pump(unit_id=2)), "two parameters named 'level'"),

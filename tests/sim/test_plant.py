@@ -21,14 +21,14 @@ CONFIGURATION = Path(__file__).parents[2] / "rootfs/usr/share/streamforge/sim/ad
 
 
 @contextlib.asynccontextmanager
-async def reading(plant: Plant, now: float) -> AsyncIterator[ModbusTcp]:
+async def reading(plant: Plant, now: float, timeout_ms: int = 5000) -> AsyncIterator[ModbusTcp]:
     """An adapter with the demo's configuration, connected to a plant that stands still at `now`."""
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(lambda *asked: plant.answer(now, *asked), set()), "127.0.0.1", 0
     )
     settings = load(CONFIGURATION, ModbusTcpConfig)
     port = server.sockets[0].getsockname()[1]
-    modbus = ModbusTcp(replace(settings, source=replace(settings.source, port=port, timeout_ms=100)))
+    modbus = ModbusTcp(replace(settings, source=replace(settings.source, port=port, timeout_ms=timeout_ms)))
     for device in modbus.devices:
         await modbus.connect(device)
     try:
@@ -136,7 +136,7 @@ def test_the_adapter_sees_a_fault_as_quality_of_that_machine_alone(
     assert fault.trouble == trouble
 
     async def main() -> None:
-        async with reading(plant, now) as modbus:
+        async with reading(plant, now, timeout_ms=400) as modbus:
             for asset in ASSETS:
                 device = next(device for device in modbus.devices if device.key == asset.asset_id)
                 batch = await modbus.poll(device)
