@@ -13,6 +13,8 @@ from streamforge.web import server as server_module
 from streamforge.web.seats import SEATS_PER_ADDRESS, Seats, origin_of
 from tests.web import peers
 
+LOST = (ssl.SSLError, ConnectionError)
+
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -94,7 +96,7 @@ def test_a_dripping_client_loses_its_seat_at_its_deadline(
     with (
         impatient(monkeypatch, healthy, 0.5),
         over_tls(healthy.port) as slow,
-        pytest.raises((ssl.SSLError, ConnectionError)),
+        pytest.raises(LOST),
     ):
         drip(slow)
     assert time.monotonic() - began < 5
