@@ -112,7 +112,7 @@ build() {
   local profile=$1
   [ -f "hw-profiles/$profile/mkosi.conf" ] || fail "no profile '$profile'; there are: $(cd hw-profiles && echo */mkosi.conf | sed 's,/mkosi.conf,,g')"
   need_space 8000
-  mkdir -p "$CACHE/build" mkosi.output mkosi.cache mkosi.pkgcache
+  mkdir -p "$CACHE/build" mkosi.output mkosi.cache/ipc mkosi.pkgcache
   packages apt=apt-get uidmap=newuidmap debian-archive-keyring=/usr/share/keyrings/debian-archive-keyring.gpg zstd=zstd \
     gpg=gpg gpgv=gpgv mtools=mcopy dosfstools=mkfs.vfat python3-minimal=/usr/bin/python3
   trixie_sources

@@ -1,0 +1,75 @@
+"""The disk image of the profile ipc, booted through firmware, boot loader, initrd and verity."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.appliance.vm import Vm, newest_disk
+
+pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(1500)]
+AGENT_SECONDS, FLOW_SECONDS = 600.0, 900.0
+ROOT_BYTES = 350_000_000
+ADAPTER = "streamforge-adapter-modbus-tcp@plant.service"
+# Touches more memory than the adapter's unit may have, in the adapter's own cgroup.
+GREEDY = f"""sh -c 'echo $$ > /sys/fs/cgroup$(systemctl show -P ControlGroup {ADAPTER})/cgroup.procs;
+exec python3 -c "x = bytearray(300 << 20); print(len(x))"'; echo "exit $?" """
+
+
+@pytest.fixture(scope="module")
+def vm() -> Iterator[Vm]:
+    """The machine, up to its first clean readings."""
+    with Vm(newest_disk()) as machine:
+        print(f"agent after {machine.wait_for_agent(AGENT_SECONDS):.0f} s")
+        while "delivered" not in _ledger(machine) or not _ledger(machine)["delivered"]:
+            assert time.monotonic() - machine.started_at < FLOW_SECONDS, machine.run("journalctl -b -p 4 | tail -n 30")
+            time.sleep(2)
+        print(f"first readings delivered after {time.monotonic() - machine.started_at:.0f} s")
+        yield machine
+
+
+def _ledger(machine: Vm) -> dict[str, object]:
+    text = machine.run("streamforge ledger --json 2>/dev/null")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_root_is_verified_and_read_only(vm: Vm) -> None:
+    assert vm.run("findmnt -no FSTYPE,OPTIONS /").startswith("erofs ro")
+    assert "verity" in vm.run("lsblk -no TYPE,NAME; dmsetup ls")
+    assert "ext4" in vm.run("findmnt -no FSTYPE /var")
+
+
+def test_the_root_file_system_fits_its_figure() -> None:
+    folder = newest_disk().parent
+    roots = list(folder.glob(newest_disk().stem + ".root-x86-64.*.raw"))
+    assert len(roots) == 1
+    assert roots[0].stat().st_size <= ROOT_BYTES
+
+
+def test_no_unit_failed(vm: Vm) -> None:
+    assert vm.run("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_the_ledger_balances(vm: Vm) -> None:
+    assert _ledger(vm)["balanced"] is True
+
+
+def test_the_class_archive_is_used(vm: Vm) -> None:
+    assert "Unable to use shared archive" not in vm.run("journalctl -b -u kafka --no-pager")
+
+
+def test_the_first_password_is_on_the_console_and_not_in_the_journal(vm: Vm) -> None:
+    shown = [line for line in vm.serial().splitlines() if "First password" in line]
+    assert len(shown) == 1
+    assert shown[0].split(":", 1)[1].strip() not in vm.run("journalctl -b --no-pager -o cat")
+
+
+def test_an_adapter_does_not_get_more_memory_than_its_unit_allows(vm: Vm) -> None:
+    assert "exit 137" in vm.run(GREEDY)
+    assert "oom" in vm.run(f"journalctl -b -u {ADAPTER} --no-pager -o cat; journalctl -kb --no-pager -o cat | tail -n 40")
