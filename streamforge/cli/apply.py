@@ -9,7 +9,7 @@ from streamforge.cli.check import say
 from streamforge.cli.find import loader
 from streamforge.errors import ConfigError
 from streamforge.gateway import places
-from streamforge.gateway.apply import Applied, apply, boot
+from streamforge.gateway.apply import Applied, apply, boot, laggards
 from streamforge.gateway.generations import Store
 from streamforge.gateway.instances import check
 from streamforge.gateway.systemctl import Systemctl
@@ -17,7 +17,7 @@ from streamforge.service import EXIT_FATAL, EXIT_STOPPED
 
 
 def run(arguments: list[str]) -> int:
-    """0 = in force, 78 = refused with every fault and nothing changed, 1 = not written or not started."""
+    """0 = in force, 78 = refused with every fault and nothing changed, 1 = not written, or a unit does not come up."""
     parser = argparse.ArgumentParser(prog="streamforge apply")
     parser.add_argument("directory", type=Path, nargs="?", help="the configuration; with --boot, the first one")
     parser.add_argument("--boot", action="store_true", help="start the units of the configuration in force")
@@ -34,7 +34,10 @@ def run(arguments: list[str]) -> int:
         print(f"streamforge apply: {error}", file=sys.stderr)
         return EXIT_FATAL
     print(text(done))
-    return EXIT_STOPPED
+    late = () if given.boot else laggards((*done.plan.restart, *done.plan.start), Systemctl())
+    for one in late:
+        print(f"streamforge apply: {one}", file=sys.stderr)
+    return EXIT_FATAL if late else EXIT_STOPPED
 
 
 def text(done: Applied) -> str:

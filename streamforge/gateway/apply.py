@@ -1,6 +1,7 @@
 """Brings the running units to a configuration: stops, restarts and starts only what it must."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from streamforge.gateway.instances import digests, instances
 from streamforge.gateway.limits import set_limits
 from streamforge.gateway.systemctl import Systemctl
 
+PATIENCE_SECONDS, LOOK_SECONDS = 20.0, 0.2
 GATEWAY_UNITS = ("streamforge-topics",)  # read gateway.toml; partitions count when topics are made, the rest always
 
 
@@ -71,6 +73,26 @@ def boot(factory: Path, store: Store, check: Check, systemctl: Systemctl) -> App
         systemctl.run("start", "--no-block", "--", *_services(tuple(wanted)))
         _remember(store, wanted)
     return Applied(number=number, plan=Plan(start=tuple(wanted)), notes=tuple(notes))
+
+
+def laggards(
+    units: tuple[str, ...], systemctl: Systemctl, patience_seconds: float = PATIENCE_SECONDS
+) -> tuple[str, ...]:
+    """Wait until these units run; those that do not within the time, each with what it or systemd says."""
+    deadline = time.monotonic() + patience_seconds
+    while units:
+        shown = systemctl.show(units, ("ActiveState", "StatusText", "Result"))
+        states = {unit: shown.get(unit, {}).get("ActiveState", "") for unit in units}
+        is_settled = all(state in ("active", "failed") for state in states.values())
+        if is_settled or time.monotonic() >= deadline:
+            late = (unit for unit, state in states.items() if state != "active")
+            return tuple(f"{unit} is {states[unit] or 'unknown'}: {_words(shown.get(unit, {}))}" for unit in late)
+        time.sleep(LOOK_SECONDS)
+    return ()
+
+
+def _words(of: Mapping[str, str]) -> str:
+    return of.get("StatusText") or of.get("Result") or "it says nothing"
 
 
 def _bring(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamforge.errors import ConfigError
-from streamforge.gateway.apply import apply, boot, plan
+from streamforge.gateway.apply import apply, boot, laggards, plan
 from streamforge.gateway.generations import Store
 from streamforge.gateway.instances import check
 from tests.gateway.configurations import Recorder, loaders, write
@@ -127,6 +127,17 @@ def test_an_apply_that_was_killed_half_way_is_made_good_by_the_next(
             apply(source, running, CHECK, systemctl)
     apply(source, running, CHECK, systemctl)
     assert systemctl.heard() == ["restart adapter-modbus-tcp@a"]
+
+
+def test_who_comes_up_is_not_mentioned_and_who_does_not_says_why(systemctl: Recorder) -> None:
+    systemctl.properties["a"] = {"ActiveState": "active"}
+    systemctl.properties["b"] = {"ActiveState": "failed", "StatusText": "bad configuration: a.toml:3"}
+    assert laggards(("a", "b"), systemctl) == ("b is failed: bad configuration: a.toml:3",)
+
+
+def test_patience_ends(systemctl: Recorder) -> None:
+    systemctl.properties["a"] = {"ActiveState": "activating", "Result": "success", "StatusText": ""}
+    assert laggards(("a",), systemctl, patience_seconds=0.0) == ("a is activating: success",)
 
 
 LIMITS = 'value = 1\n[limits]\nmemory = "128M"\ncpu = "50%"'
