@@ -1,0 +1,113 @@
+"""What the page says of a gateway: the words, the priority and the hand movement."""
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from streamforge.web.diagnosis import Overall, Priority, Verdict, judge, readable
+from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, Snapshot, Unit, UnitState
+
+NOW = 1_790_000_000_000_000
+MINUTE = 60_000_000
+ADAPTER = Unit(name="streamforge-adapter-modbus-tcp@plant", state=UnitState.HEALTHY)
+PUMP = Device(
+    unit=ADAPTER.name, key="1", asset_id="pump", protocol="modbus-tcp", address="10.0.0.5:502 unit 1", state="ONLINE"
+)
+BOILER = replace(PUMP, key="2", asset_id="boiler", address="10.0.0.5:502 unit 2")
+FILE = Sink(unit="streamforge-sink-file@export", target="file", instance="export", state=UnitState.HEALTHY)
+WELL = Snapshot(
+    taken_us=NOW, hostname="gw", generation="1", clock=Clock.SYNCED, disk=Disk(used_bytes=10, total_bytes=100),
+    uptime_seconds=1000.0, units=(ADAPTER,), devices=(PUMP, BOILER), sinks=(FILE,),
+)  # fmt: skip
+
+
+def verdict(snapshot: Snapshot) -> Verdict:
+    return judge(snapshot, zone=UTC, rate=1204.0)
+
+
+def test_a_gateway_that_is_well_has_nothing_to_do() -> None:
+    found = verdict(WELL)
+    assert (found.overall, found.todo) == (Overall.NORMAL, ())
+    assert found.headline == "Normal: all 2 devices answer, 1,204 readings a second"
+    assert found.safe == "Everything read is kept. Delivery is up to date."
+
+
+def test_one_silent_device_of_two_at_one_address_is_the_devices_fault() -> None:
+    silent = replace(BOILER, state="OFFLINE", last_success_us=NOW - 5 * MINUTE, last_error="no answer in 1 s")
+    found = verdict(replace(WELL, devices=(PUMP, silent)))
+    assert found.headline == "Degraded: 1 of 2 devices does not answer"
+    (todo,) = found.todo
+    assert (todo.priority, todo.what) == (Priority.HIGH, "boiler is silent")
+    assert "10.0.0.5:502 unit 2 (no answer in 1 s)" in todo.evidence
+    assert todo.hand == "At the same address pump answers: check this device's power and its unit number."
+
+
+def test_all_silent_at_one_address_is_the_lines_fault() -> None:
+    silent = tuple(replace(device, state="OFFLINE") for device in (PUMP, BOILER))
+    for todo in verdict(replace(WELL, devices=silent)).todo:
+        assert "check the network cable" in todo.hand
+        assert "It has never answered" in todo.evidence
+
+
+def test_a_sink_that_waits_is_medium_and_nothing_is_lost() -> None:
+    waiting = replace(FILE, breaker="open", last_error="disk is full", lag_records=5000, last_success_us=NOW - MINUTE)
+    found = verdict(replace(WELL, sinks=(waiting,)))
+    assert found.headline == "Degraded: file/export takes no data"
+    assert found.safe == "Everything read is kept. Data out to file/export waits and goes on by itself."
+    (todo,) = found.todo
+    assert todo.priority is Priority.MEDIUM
+    assert "disk is full" in todo.evidence
+    assert "5,000 records wait" in todo.hand
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "overall", "priority"),
+    [
+        ("kafka", UnitState.FAILED, Overall.FAILED, Priority.CRITICAL),
+        (ADAPTER.name, UnitState.FAILED, Overall.UNHEALTHY, Priority.HIGH),
+        (ADAPTER.name, UnitState.STOPPED, Overall.DEGRADED, Priority.HIGH),
+        (ADAPTER.name, UnitState.SILENT, Overall.DEGRADED, Priority.MEDIUM),
+        ("kafka", UnitState.SILENT, Overall.UNHEALTHY, Priority.MEDIUM),
+    ],
+)
+def test_units_that_do_not_work(name: str, state: UnitState, overall: Overall, priority: Priority) -> None:
+    found = verdict(replace(WELL, units=(Unit(name=name, state=state),)))
+    assert found.overall is overall
+    assert [todo.priority for todo in found.todo] == [priority]
+    assert found.todo[0].link == f"/log?unit={name}"
+
+
+def test_a_gateway_that_comes_up_says_so() -> None:
+    assert verdict(replace(WELL, units=())).headline == "Starting: the gateway is coming up"
+    coming = Unit(name="kafka", state=UnitState.STARTING)
+    assert verdict(replace(WELL, units=(coming,))).overall is Overall.STARTING
+
+
+def test_the_worst_stands_first() -> None:
+    silent = replace(BOILER, state="OFFLINE")
+    found = verdict(replace(WELL, devices=(silent,), clock=Clock.NOT_SYNCED, sinks=(replace(FILE, breaker="open"),)))
+    assert [todo.priority for todo in found.todo] == [Priority.HIGH, Priority.MEDIUM, Priority.LOW]
+
+
+def test_the_clock_has_two_minutes() -> None:
+    young = replace(WELL, clock=Clock.NOT_SYNCED, uptime_seconds=60.0)
+    assert not verdict(young).todo
+    assert verdict(replace(young, uptime_seconds=600.0)).todo[0].what == "The clock is not synchronised"
+    assert not verdict(replace(young, clock=Clock.OF_HOST, uptime_seconds=600.0)).todo
+
+
+def test_disk_and_ledger() -> None:
+    full = replace(WELL, disk=Disk(used_bytes=96, total_bytes=100))
+    assert verdict(full).todo[0].what == "The disk is 96 % full"
+    uneven = Ledger(taken_us=NOW, read=10, delivered=7, waiting=0, rejected=0, evicted=0, missing=3)
+    assert verdict(replace(WELL, ledger=uneven)).todo[0].what == "The ledger does not balance: 3 readings"
+    evicted = replace(uneven, evicted=3, missing=0)
+    assert verdict(replace(WELL, ledger=evicted)).safe.startswith("3 readings had to give way before delivery.")
+
+
+def test_units_have_readable_names() -> None:
+    assert readable("streamforge-adapter-modbus-tcp@plant") == "Adapter modbus-tcp/plant"
+    assert readable("streamforge-transform-validator") == "Validator"
+    assert readable("kafka") == "The log (Kafka)"
+    assert readable("streamforge-web") == "Web"
