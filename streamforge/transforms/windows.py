@@ -6,8 +6,8 @@ The rules, each a function of a short stretch of the input, so that a restart de
 - A window is told (emitted) once the watermark has passed its end by `delay_us`; told again, as the next revision, at
   most once per advance of the watermark, when it has more samples than before.
 - It is forgotten once the watermark has passed its end by `retention_us`; what comes for it later is late.
-- An asset that falls silent is forgotten once `SILENT_RECORDS` records of others have passed and one of them is later
-  than all of its retention, or ten times as many have passed in any case.
+- An asset that falls silent is forgotten once `SILENT_RECORDS` records of others have passed and one of them is so
+  late that none of its windows could still be kept; or ten times as many, all so early that its clock was ahead.
 
 `holding` is never above the first offset of a window that is kept, nor above the record that set a watermark. So after
 a replay from there windows kept before are whole; a window that was forgotten before may be rebuilt in part, and then
@@ -205,15 +205,16 @@ class Windows(Generic[W]):
                 del self._standing[asset_id]
 
     def _forget_silent(self, offset: int) -> Iterator[AggregateBatch]:
-        retention_us = self._timing.retention_us
+        timing = self._timing
+        reach_us = timing.ahead_us + timing.size_us + timing.retention_us
         silent = []
         for asset in self._assets.values():
             passed = offset - asset.last_offset
             if passed < SILENT_RECORDS:
                 break
-            latest_us = self._latest.since(asset.last_offset)
-            is_over = latest_us is not None and latest_us > asset.watermark_us + self._timing.ahead_us + retention_us
-            if is_over or passed >= SILENT_RECORDS * SILENT_FACTOR:
+            latest_us = self._latest.since(asset.last_offset) or 0
+            was_ahead = latest_us < asset.watermark_us - reach_us and passed >= SILENT_RECORDS * SILENT_FACTOR
+            if latest_us > asset.watermark_us + reach_us or was_ahead:
                 silent.append(asset)
         for asset in silent:
             yield from self._tell(asset, NEVER)
