@@ -247,9 +247,14 @@ EXPECTED: dict[tuple[str | int, ...], int] = {
 }
 
 
-def test_every_value_of_a_text_has_a_line() -> None:
+ROOT = Path(__file__).parents[1]
+SHIPPED = [ROOT / "pyproject.toml", *ROOT.glob("streamforge/*/*.toml"), *ROOT.glob("rootfs/usr/share/**/*.toml")]
+
+
+@pytest.mark.parametrize("text", [TEXT, *(path.read_text() for path in SHIPPED)], ids=str.__len__)
+def test_every_value_of_a_text_has_a_line(text: str) -> None:
     def paths(raw: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
         items = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
         return {path}.union(*(paths(item, (*path, key)) for key, item in items))
 
-    assert paths(tomllib.loads(TEXT)) - {()} <= lines(TEXT).keys()
+    assert paths(tomllib.loads(text)) - {()} <= lines(text).keys()
