@@ -33,6 +33,7 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "shared_buffers": "32MB",
     "max_connections": "20",
+    "fsync": "off",
     "jit": "off",
     "shared_preload_libraries": "timescaledb",
     "timescaledb.telemetry_level": "off",

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from streamforge.errors import Rejected
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.base import Sink, SinkConfig
 from streamforge.sinks.gzip_log import Member, member, whole_members
 from streamforge.sinks.lines import Layout, encode
-from streamforge.sinks.repeats import fresh
+from streamforge.sinks.repeats import fresh, in_batch
 
 _ROTATED = re.compile(r"(\d{8,})_.*\.ndjson\.gz")
 _NAMED_PARTITIONS = 3
@@ -83,7 +84,11 @@ class FileSink(Sink[FileConfig]):
     def write(self, batch: Sequence[Stored], progress: Progress) -> None:
         """Append one member with these records. Raises OSError (disk full, path gone), Rejected for what is no JSON."""
         self._rotate_if_due()
-        payload = encode(fresh(batch, self._progress, progress), self.config.layout)
+        new = fresh(batch, self._progress, progress)
+        try:
+            payload = encode(new, self.config.layout)
+        except Rejected as error:
+            raise in_batch(error, new, batch) from error
         self._append(payload, progress)
         self._progress = progress
 

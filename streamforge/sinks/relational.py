@@ -20,7 +20,7 @@ from streamforge.model import Topic
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.base import Sink, SinkConfig
 from streamforge.sinks.database_errors import at_connect, at_setup, one_line
-from streamforge.sinks.repeats import fresh
+from streamforge.sinks.repeats import fresh, in_batch
 from streamforge.sinks.rows import rows
 from streamforge.sinks.storage import Connection, Storage
 from streamforge.sinks.tables import BY_TOPIC, Table
@@ -102,6 +102,7 @@ class RelationalSink(Sink[RelationalConfig]):
         try:
             self._connection = connection = self._log_in()
             with self._bounded(connection):
+                self._storage.bound(connection, self.config.statement_timeout_ms)
                 hypertables = self.wants_hypertables(connection)
                 self._storage.set_up(connection, tuple(self.tables.values()), hypertables=hypertables)
                 self._progress = self._storage.progress(connection, self.sink)
@@ -122,6 +123,8 @@ class RelationalSink(Sink[RelationalConfig]):
         try:
             with self._bounded(connection):
                 self._transact(connection, new, progress)
+        except Rejected as error:
+            raise in_batch(error, new, batch) from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             self._reject(connection, batch, error)
         except psycopg.Error as error:
@@ -137,15 +140,11 @@ class RelationalSink(Sink[RelationalConfig]):
 
     def _log_in(self) -> Connection:
         config = self.config
-        timeouts_ms = (
-            f"-c statement_timeout={config.statement_timeout_ms} -c lock_timeout={config.statement_timeout_ms}"
-        )
         return psycopg.connect(
             host=config.host, port=config.port, dbname=config.database, user=config.user, password=config.password,
             sslmode=config.sslmode.value, sslrootcert=config.sslrootcert or None, autocommit=True, prepare_threshold=3,
             connect_timeout=config.connect_timeout_ms // 1000, tcp_user_timeout=config.statement_timeout_ms,
-            application_name=f"streamforge {self.sink}", options=f"{timeouts_ms} -c timezone=UTC",
-            client_encoding="UTF8",
+            application_name=f"streamforge {self.sink}", client_encoding="UTF8",
         )  # fmt: skip
 
     def _transact(self, connection: Connection, batch: Sequence[Stored], progress: Progress | None) -> None:
@@ -194,7 +193,7 @@ class RelationalSink(Sink[RelationalConfig]):
 
     @contextlib.contextmanager
     def _bounded(self, connection: Connection) -> Iterator[None]:
-        """A server that accepts but never answers (stopped, half-open path) must not hold the step: the socket is cut."""
+        """A server that accepts but never answers must not hold the step: the socket is cut."""
         timer = threading.Timer(self.config.statement_timeout_ms / 1000 + _SPARE_SECONDS, _cut, (connection,))
         timer.daemon = True
         timer.start()
@@ -205,6 +204,5 @@ class RelationalSink(Sink[RelationalConfig]):
 
 
 def _cut(connection: Connection) -> None:
-    with contextlib.suppress(OSError, psycopg.Error):
-        with socket.socket(fileno=os.dup(connection.fileno())) as one:
-            one.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as one:
+        one.shutdown(socket.SHUT_RDWR)

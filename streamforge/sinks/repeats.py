@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from streamforge.errors import Rejected
 from streamforge.progress import Partition, Progress, Stored
 
 
@@ -15,3 +16,9 @@ def fresh(batch: Sequence[Stored], held: Progress, progress: Progress) -> Sequen
     if all(stored.offset >= least.get(stored.partition, 0) for stored in batch):
         return batch
     return [stored for stored in batch if stored.offset >= least.get(stored.partition, 0)]
+
+
+def in_batch(error: Rejected, new: Sequence[Stored], batch: Sequence[Stored]) -> Rejected:
+    """The same refusal, its places counted in the batch that `fresh` made `new` of."""
+    places = {id(stored): place for place, stored in enumerate(batch)}
+    return Rejected(tuple(places[id(new[index])] for index in error.indices), error.reason)

@@ -61,9 +61,9 @@ def _add(stored: Stored, tables: dict[str, Rows]) -> None:
             _add_reading(reading, stored, tables.setdefault(READINGS.name, Rows()))
         case AggregateBatch() as window if table is not None and table.time == "window_start":
             _add_window(window, tables.setdefault(table.name, Rows()))
-        case Event() as event:
+        case Event() as event if table is EVENTS:
             tables.setdefault(EVENTS.name, Rows()).put((event.event_id,), 0, _event_line(event))
-        case Alarm() as alarm:
+        case Alarm() as alarm if table is ALARMS:
             key = (alarm.alarm_id, alarm.raised_at_us)
             tables.setdefault(ALARMS.name, Rows()).put(key, 0, _alarm_line(alarm))
         case other:
@@ -77,7 +77,7 @@ def text(value: str) -> str:
 
 
 def row_time_us(device_time_us: int, gateway_time_us: int) -> int:
-    """The time a row is filed under: the device's, unless it is before 2000 or a day ahead of a gateway that knows it."""
+    """The time a row is filed under: the device's, unless before 2000 or a day ahead of a gateway with a clock."""
     has_clock = gateway_time_us >= _YEAR_2000_US
     is_sane = device_time_us >= _YEAR_2000_US and (not has_clock or device_time_us <= gateway_time_us + _DAY_US)
     return device_time_us if is_sane else gateway_time_us

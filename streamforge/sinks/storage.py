@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -19,7 +18,7 @@ _DDL_LOCK = 5_722_846_001
 
 def _sql(text: str, **parts: sql.Composable) -> sql.Composed:
     """SQL of our own words, names and lists put in."""
-    return sql.SQL(cast("LiteralString", text)).format(**parts)
+    return sql.SQL(text).format(**parts)
 
 
 def _names(names: Iterable[str]) -> sql.Composed:
@@ -34,6 +33,14 @@ class Storage:
         self._prefix = prefix
         self._partitioned: set[str] = set()
         self._days: set[tuple[str, int]] = set()
+
+    @staticmethod
+    def bound(connection: Connection, timeout_ms: int) -> None:
+        """No statement of this connection takes longer, also when waiting for a lock."""
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        for name in names:
+            connection.execute("SELECT set_config(%s, %s, false)", (name, str(timeout_ms)))
+        connection.execute("SET timezone = 'UTC'")
 
     def set_up(self, connection: Connection, tables: Iterable[Table], *, hypertables: bool) -> None:
         """Make what is missing: schema, tables, indices, and a staging table for this connection."""
@@ -190,7 +197,8 @@ def _definitions(table: Table) -> sql.Composed:
 def _make_hypertable(connection: Connection, table: str, time: str) -> None:
     """Chunks of a day. The extension may stand in any schema."""
     row = connection.execute(
-        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'timescaledb'"
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE e.extname = 'timescaledb'"
     ).fetchone()
     schema = sql.Identifier(str(row[0]) if row else "public")
     connection.execute(

@@ -47,7 +47,8 @@ READINGS = Table(
         ("epoch", "bigint NOT NULL"),
         ("seq", "bigint NOT NULL"),
     ),
-    key=("hostname", "adapter_id", "epoch", "seq", "index", "time"),
+    # A third party's reading has its place in its partition as seq: the asset keeps partitions apart.
+    key=("hostname", "adapter_id", "asset_id", "epoch", "seq", "index", "time"),
     time="time",
     index=("asset_id", "parameter", "time"),
 )

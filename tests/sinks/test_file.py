@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from streamforge.config import load
 from streamforge.errors import Rejected
 from streamforge.model import Kind
 from streamforge.progress import Position, Progress
 from streamforge.sinks.file import FileConfig, FileSink
 from streamforge.sinks.gzip_log import members
 from streamforge.sinks.lines import Layout
+from tests.sinks.cases import expected, folders, records
 from tests.sinks.samples import CLEAN, NOON_US, alarm, batch, event, progress, scans, stored, window
 
 
@@ -37,6 +39,15 @@ def lines(directory: Path) -> list[dict[str, Any]]:
 
 def seqs(directory: Path) -> list[int]:
     return [line["seq"] for line in lines(directory)]
+
+
+@pytest.mark.parametrize("folder", folders("file"), ids=lambda folder: folder.name)
+def test_case(folder: Path, directory: Path) -> None:
+    config = load(folder / "config.toml", FileConfig)
+    one = sink(directory, layout=config.layout)
+    one.connect()
+    one.write(records(folder), progress(1))
+    assert lines(directory) == expected(folder)
 
 
 def test_a_new_directory_holds_nothing(directory: Path) -> None:
