@@ -9,7 +9,6 @@ against the hashes of requirements.lock. A package without a wheel is built here
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -69,7 +68,7 @@ def fetch(architecture: str, destination: Path) -> None:
         _unpack(architecture, unpacked, Path(scratch))
         (unpacked / stamp.name).write_text(digest, encoding="utf-8")
         shutil.rmtree(destination, ignore_errors=True)
-        os.replace(unpacked, destination)
+        unpacked.replace(destination)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ class Container:
         usr = self.image / "usr"
         words = [
             "setpriv", "--pdeathsig", "TERM",
-            "systemd-nspawn", "--quiet", "--boot", "--directory", str(self.image), "--machine", self.name, "--hostname=streamforge",
+            "systemd-nspawn", "--quiet", "--boot", "--directory", str(self.image), "--machine", self.name,
+            "--hostname=streamforge",
             "--volatile=overlay", f"--bind={self._folder / 'var'}:/var", f"--bind-ro={usr}:/usr",
             "--network-veth", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
             f"--set-credential=network.network.10-host0:{self._network_file()}", "--register=no",
@@ -123,8 +124,8 @@ class Container:
         pid = self._running().pid
         try:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-            own = os.readlink("/proc/self/ns/pid")
-            return next((int(child) for child in children if os.readlink(f"/proc/{child}/ns/pid") != own), 0)
+            own = Path("/proc/self/ns/pid").readlink()
+            return next((int(child) for child in children if Path(f"/proc/{child}/ns/pid").readlink() != own), 0)
         except OSError:
             return 0
 

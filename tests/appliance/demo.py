@@ -21,13 +21,17 @@ RECORDS_OUT = re.compile(rb"^streamforge_records_out_total\S* ([0-9.e+]+)", re.M
 VALIDATOR = "run/streamforge/streamforge-transform-validator.sock"
 RUNNING = REPOSITORY / ".cache/demo.pid"
 FLOW_SECONDS, CHECK_SECONDS, REFRESH_SECONDS = 60.0, 60.0, 2.0
+LEDGER_FIGURES = ("read", "delivered", "waiting", "rejected", "evicted")
+CLEAR_SCREEN = "\033[H\033[2J"
+FAREWELL = "Ctrl-C ends the demo; ./build-image.sh shell opens a shell in it."
+PROGRAMS = ("systemd-nspawn", "nsenter", "ip", "setpriv")
 MEMORY_MIB = 1500
 
 
 def missing_on_host() -> list[str]:
     """What this host lacks for a demo, in words for people; empty = it can be shown here."""
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    faults = [f"the program {name}" for name in ("systemd-nspawn", "nsenter", "ip", "setpriv") if not shutil.which(name)]
+    faults = [f"the program {name}" for name in PROGRAMS if not shutil.which(name)]
     if memory_mib < MEMORY_MIB:
         faults.append(f"{MEMORY_MIB} MiB of memory (it has {memory_mib})")
     if os.geteuid() != 0:
@@ -41,6 +45,11 @@ def first_password(container: Container) -> str:
     """The password that the first boot showed on the console; empty where it showed none."""
     found = FIRST_PASSWORD.search(container.console())
     return found[1] if found else ""
+
+
+def entrance(container: Container) -> str:
+    """How a person gets in: address, user, first password."""
+    return f"page https://{container.address}/   user admin   first password {first_password(container)}"
 
 
 def has_clean_records(container: Container) -> bool:
@@ -80,7 +89,7 @@ def judge(container: Container, first_reading_seconds: float) -> tuple[dict[str,
     failed = container.failed_units()
     lines = unexpected(container.journal("--priority=warning"))
     memory = memory_mib(container)
-    figures: dict[str, object] = {name: ledger.get(name) for name in ("read", "delivered", "waiting", "rejected", "evicted")}
+    figures: dict[str, object] = {name: ledger.get(name) for name in LEDGER_FIGURES}
     figures |= {
         "balanced": ledger.get("balanced") is True,
         "units_failed": len(failed),
@@ -113,12 +122,12 @@ def check(container: Container, seconds: float) -> int:
 
 def show(container: Container, until: float) -> int:
     """One screen again and again, until the time is over or Ctrl-C."""
-    heading = f"https://{container.address}/   user admin, first password {first_password(container)}"
+    heading = entrance(container)
     wait_for_flow(container)
     while time.monotonic() < until:
         screen = container.run("streamforge", "status").stdout
-        clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
-        print(f"{clear}{heading}\n\n{screen}\nCtrl-C ends the demo; ./build-image.sh shell opens a shell in it.", flush=True)
+        clear = CLEAR_SCREEN if sys.stdout.isatty() else ""
+        print(f"{clear}{heading}\n\n{screen}\n{FAREWELL}", flush=True)
         time.sleep(REFRESH_SECONDS)
     return 0
 
@@ -137,7 +146,7 @@ def main() -> int:
     try:
         with Container(live=given.live) as container:
             RUNNING.write_text(str(container.leader), encoding="ascii")
-            print(f"page https://{container.address}/   user admin   first password {first_password(container)}", flush=True)
+            print(entrance(container), flush=True)
             if given.check:
                 return check(container, given.minutes * 60 if given.minutes else CHECK_SECONDS)
             return show(container, time.monotonic() + given.minutes * 60 if given.minutes else float("inf"))

@@ -42,7 +42,8 @@ PLANT = {
 
 def newest_disk() -> Path:
     """The disk image of the profile ipc. FileNotFoundError where it was not built."""
-    found = sorted((REPOSITORY / "mkosi.output").glob("streamforge_*_x86-64.raw"), key=lambda path: path.stat().st_mtime)
+    images = (REPOSITORY / "mkosi.output").glob("streamforge_*_x86-64.raw")
+    found = sorted(images, key=lambda path: path.stat().st_mtime)
     if not found:
         raise FileNotFoundError("./build-image.sh --profile ipc")
     return found[-1]

@@ -1,4 +1,4 @@
-"""Every unit as the appliance's own systemd judges it (the host's is older and misjudges), and our two shell scripts."""
+"""Every unit as the appliance's own systemd judges it (the host's is older and misjudges), and our shell scripts."""
 
 import os
 import subprocess
