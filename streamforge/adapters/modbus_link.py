@@ -108,6 +108,7 @@ class Link:
         self._why = ""
         self._unit_ids: set[int] = set()
         self._is_asking = False
+        self._hung_up_on: Question | None = None
         self._silent_requests = 0
         self._unanswered: dict[int, Question] = {}
 
@@ -141,8 +142,13 @@ class Link:
             await self._probe(timeout_seconds)
 
     async def _probe(self, timeout_seconds: float) -> None:
-        """After silence a new connection proves nothing (a hung device still accepts): one unit must answer first."""
+        """After a loss a new connection alone proves nothing: a hung device accepts, a full one hangs up again.
+
+        After silence one unit must answer; after a hang-up the same request must not meet another. Raises NotConnected.
+        """
         if not self._unanswered or not self._unanswered.keys() >= self._unit_ids:
+            if self._hung_up_on is not None:
+                await self._exchange(self._hung_up_on, timeout_seconds)
             return
         for question in list(self._unanswered.values()):
             if await self._exchange(question, timeout_seconds) is not None:
@@ -170,17 +176,20 @@ class Link:
         """The answer to one request, None after the time-out. Raises NotConnected."""
         client = self._client
         if client is None or not client.connected:
+            self._hung_up_on = question
             raise self._not_connected(self._why or CLOSED)
         client.ctx.comm_params.timeout_connect = timeout_seconds
         self._is_asking = True
         try:
             answer = await client.execute(False, question)  # noqa: FBT003 - "no response expected" of pymodbus
         except ConnectionException as error:
+            self._hung_up_on = question
             raise self._not_connected(CLOSED) from error
         except ModbusException:
             return None
         finally:
             self._is_asking = False
+        self._hung_up_on = None
         if self._silent_requests:
             self._silent_requests = 0
             self._unanswered.clear()

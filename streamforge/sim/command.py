@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import time
 
 from streamforge.notify import Notifier
@@ -64,7 +65,7 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None:
-    """The plant answers; while its controller reboots, connections are dropped and new ones hang up at once."""
+    """The plant answers; while its controller reboots, connections are dropped and nobody listens."""
     plant = Plant(started=time(), seed=options.seed, has_faults=options.faults)
     connections: set[Connection] = set()
 
@@ -72,11 +73,16 @@ async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None
         return plant.answer(time(), unit_id, function, start, count)
 
     points = sum(len(asset.points) for asset in ASSETS)
-    await _listen(options, lambda: Connection(answer, connections), f"{len(ASSETS)} machines, {points} points")
+    make = partial(Connection, answer, connections)
+    server = await _listen(options, make, f"{len(ASSETS)} machines, {points} points")
+    host, port = server.sockets[0].getsockname()[:2]
     while options.faults and not stop.is_set():
-        if plant.is_down(time()):
+        if plant.is_down(time()) and server.is_serving():
+            server.close()
             for connection in list(connections):
                 connection.close()
+        elif not plant.is_down(time()) and not server.is_serving():
+            server = await asyncio.get_running_loop().create_server(make, host, port)
         await _wait(stop, CHECK_SECONDS)
     await stop.wait()
 
@@ -88,7 +94,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _listen(options: argparse.Namespace, make: Callable[[], asyncio.Protocol], what: str) -> None:
+async def _listen(options: argparse.Namespace, make: Callable[[], asyncio.Protocol], what: str) -> asyncio.Server:
     server = await asyncio.get_running_loop().create_server(make, options.host, options.port)
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(f"{options.host}:{port}\n")
@@ -96,3 +102,4 @@ async def _listen(options: argparse.Namespace, make: Callable[[], asyncio.Protoc
     notifier = Notifier()
     notifier.ready()
     notifier.status(f"serving {what} on {options.host}:{port}")
+    return server

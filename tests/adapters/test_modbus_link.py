@@ -158,6 +158,21 @@ def test_a_connection_closed_during_a_request_is_noticed_at_once() -> None:
     run_hostile(lambda request: -1.0, check)
 
 
+def test_a_device_that_accepts_and_hangs_up_again_is_not_taken_for_a_connected_one() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        assert (await poll_once(modbus)).values == (7,)
+        peer.behave = lambda request: -1.0
+        with pytest.raises(NotConnected):
+            await modbus.poll(modbus.devices[0])
+        for _ in range(3):
+            with pytest.raises(NotConnected, match="closed by the device"):
+                await modbus.connect(modbus.devices[0])
+        peer.behave = right
+        assert (await poll_once(modbus)).values == (7,)
+
+    run_hostile(right, check)
+
+
 def test_an_answer_in_pieces_is_one_answer() -> None:
     async def check(modbus: ModbusTcp, peer: Hostile) -> None:
         peer.piece_bytes = 3
