@@ -15,6 +15,7 @@ from streamforge.transforms.windows import Asset, Timing, Windows
 
 SECOND_US = 1_000_000
 DISORDER_US = 5 * SECOND_US
+SILENT_RECORDS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ def timing(config: AggregatorConfig, resolution: Resolution) -> Timing:
     """The times of one stage.
 
     A reading may be late by the bound and its record out of order by `DISORDER_US`; a device's clock may be ahead by
-    the bound. The stages above see all of these in the ends of the windows that reach them, so they retain more.
+    the bound. The stages above see all of these in the ends of the windows that reach them, so they retain more, and
+    forget a silent asset later than the stage below tells its last windows.
     """
     bound_us = config.late_bound_seconds * SECOND_US
     delay_us = config.allowed_lateness_ms * 1_000
@@ -58,12 +60,13 @@ def timing(config: AggregatorConfig, resolution: Resolution) -> Timing:
     if resolution.depth == 1:
         return Timing(
             size_us=size_us, delay_us=delay_us, retention_us=delay_us + late_us,
-            step_us=DISORDER_US, ahead_us=bound_us, silence_us=silence_us,
+            step_us=DISORDER_US, ahead_us=bound_us, silence_us=silence_us, silent_records=SILENT_RECORDS,
         )  # fmt: skip
     retention_us = 2 * late_us + delay_us + (60 * SECOND_US if resolution.depth > 2 else 0)
     return Timing(
         size_us=size_us, delay_us=0, retention_us=retention_us,
         step_us=retention_us, ahead_us=retention_us, silence_us=resolution.depth * silence_us,
+        silent_records=2 * SILENT_RECORDS,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ The rules, each a function of a short stretch of the input, so that a restart de
 - A window is told (emitted) once the watermark has passed its end by `delay_us`; told again, as the next revision, at
   most once per advance of the watermark, when it has more samples than before.
 - It is forgotten once the watermark has passed its end by `retention_us`; what comes for it later is late.
-- An asset that falls silent is forgotten once `SILENT_RECORDS` records of others have passed and one of them is so
+- An asset that falls silent is forgotten once `silent_records` records of others have passed and one of them is so
   late that none of its windows could still be kept; or ten times as many, all so early that its clock was ahead.
 
 `holding` is never above the first offset of a window that is kept, nor above the record that set a watermark. So after
@@ -23,7 +23,6 @@ from typing import Generic, Protocol, TypeVar
 from streamforge.model import AggregateBatch
 from streamforge.transforms.latest import Latest
 
-SILENT_RECORDS = 2_000
 SILENT_FACTOR = 10
 CHECK_EVERY = 64
 NEVER = 2**63
@@ -43,6 +42,7 @@ class Timing:
     step_us: int
     ahead_us: int
     silence_us: int
+    silent_records: int
 
 
 class Content(Protocol):
@@ -95,7 +95,7 @@ class Windows(Generic[W]):
         self._make = make
         self._assets: OrderedDict[str, Asset[W]] = OrderedDict()  # the longest silent first
         self._standing: dict[str, dict[int, tuple[int, int]]] = {}
-        self._latest = Latest(SILENT_RECORDS * SILENT_FACTOR)
+        self._latest = Latest(timing.silent_records * SILENT_FACTOR)
         self._held: int | None = None
         self._held_at = -NEVER
         self._offset = 0
@@ -210,10 +210,10 @@ class Windows(Generic[W]):
         silent = []
         for asset in self._assets.values():
             passed = offset - asset.last_offset
-            if passed < SILENT_RECORDS:
+            if passed < timing.silent_records:
                 break
             latest_us = self._latest.since(asset.last_offset) or 0
-            was_ahead = latest_us < asset.watermark_us - reach_us and passed >= SILENT_RECORDS * SILENT_FACTOR
+            was_ahead = latest_us < asset.watermark_us - reach_us and passed >= timing.silent_records * SILENT_FACTOR
             if latest_us > asset.watermark_us + reach_us or was_ahead:
                 silent.append(asset)
         for asset in silent:

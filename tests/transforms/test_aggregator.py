@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamforge.config import load
 from streamforge.model import AggregateBatch, Event, ReadingBatch, Record, Severity
-from streamforge.transforms import windows
+from streamforge.transforms import aggregator, windows
 from streamforge.transforms.aggregator import RESOLUTIONS, Aggregator, AggregatorConfig
 from tests.transforms.cases import agrees, batch, expected, folders, inputs, micros
 from tests.transforms.protocol import Log, stored
@@ -23,7 +23,7 @@ FOREVER = 2**60
 @pytest.fixture(scope="module", autouse=True)
 def _assets_are_forgotten_soon() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "SILENT_RECORDS", 6)
+        patch.setattr(aggregator, "SILENT_RECORDS", 6)
         patch.setattr(windows, "CHECK_EVERY", 4)
         yield
 
@@ -236,9 +236,18 @@ def compare(final: dict[tuple[str, int], AggregateBatch], wanted: dict[tuple[str
 
 
 def told_by(stage: Aggregator, records: Sequence[Record]) -> list[AggregateBatch]:
-    """Everything that a stage tells of these records, the last windows by the clock."""
-    told = run(stage, records)
-    return told + [emit.record for emit in stage.tick(FOREVER) if isinstance(emit.record, AggregateBatch)]
+    """Everything that a stage tells of these records while the clock goes on with them, and after them."""
+    told: list[AggregateBatch] = []
+    now_us = 0
+    for offset, record in enumerate(records):
+        told += run(stage, [record], offset)
+        now_us = max(now_us, record.gateway_time_us if isinstance(record, ReadingBatch) else record.window_end_us)  # type: ignore[union-attr]
+        told += ticked(stage, now_us)
+    return told + ticked(stage, FOREVER)
+
+
+def ticked(stage: Aggregator, now_us: int) -> list[AggregateBatch]:
+    return [emit.record for emit in stage.tick(now_us) if isinstance(emit.record, AggregateBatch)]
 
 
 def last(told: Sequence[AggregateBatch]) -> dict[tuple[str, int], AggregateBatch]:
