@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamforge.bus.connection import Connection, watch_authentication
-from streamforge.bus.failures import translate
+from streamforge.bus.failures import refused, translate
 from streamforge.codec import decode
 from streamforge.progress import Headers, Partition, Stored
 
@@ -91,7 +91,9 @@ class Reader:
             numbers = self._client.partitions_for_topic(topic)
         except (KafkaError, OSError) as error:
             raise translate(error, self._connection, topic) from error
-        return tuple(Partition(topic, number) for number in sorted(numbers or ()))
+        if not numbers:  # the client never says that it may not: it would wait for ever
+            raise refused(self._connection, topic)
+        return tuple(Partition(topic, number) for number in sorted(numbers))
 
     def starts(self, places: Iterable[Partition]) -> dict[Partition, int]:
         """The first offset that each partition still has."""

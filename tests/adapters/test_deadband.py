@@ -1,6 +1,7 @@
 """Report by exception."""
 
 from dataclasses import replace
+from math import isnan
 
 from streamforge.adapters.base import Batch, Device, ReportRule
 from streamforge.adapters.deadband import Reporter
@@ -21,7 +22,7 @@ def scan(*values: float, qualities: bytes = b"", reasons: dict[int, str] | None 
         values=values,
         qualities=qualities,
         reasons=reasons or {},
-        others={index: None for index, value in enumerate(values) if value != value},
+        others={index: None for index, value in enumerate(values) if isnan(value)},
     )
 
 

@@ -1,11 +1,13 @@
-"""The independent judge of a chain: what stands in the topics and in the export, counted without the product's ledger."""
+"""The independent judge of a chain: what stands in topics and export, counted without the product's ledger."""
 
 import gzip
 import json
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from streamforge.bus.connection import Connection
 from streamforge.bus.reader import Reader
@@ -30,10 +32,9 @@ class Found:
     def holes(self) -> list[tuple[BatchKey, BatchKey]]:
         """Neighbours between which a seq, or a count of readings, is missing."""
         keys = sorted(self.times)
-        pairs = zip(keys, keys[1:], strict=False)
         return [
             (a, b)
-            for a, b in pairs
+            for a, b in pairwise(keys)
             if a[:2] == b[:2] and (b[2] != a[2] + 1 or self.before[b] != self.before[a] + self.readings[a])
         ]
 
@@ -82,7 +83,7 @@ def in_export(folder: Path) -> Counter[tuple[str, int, int, int]]:
     )
 
 
-def _lines(path: Path) -> list[dict[str, dict[str, int]]]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     except (EOFError, zlib.error, gzip.BadGzipFile):

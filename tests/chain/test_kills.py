@@ -10,8 +10,9 @@ import pytest
 
 from streamforge.bench.chain import Load, adapter_toml
 from streamforge.bench.site import Site
+from streamforge.bus.connection import Connection
 from streamforge.gateway import ledger
-from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
+from streamforge.gateway.throwaway import free_port
 from tests.broker import new_broker
 from tests.chain import checker
 
@@ -66,7 +67,7 @@ def come_to_rest(site: Site) -> None:
     site.wait_for(f"{total} readings in the export", lambda: delivered(site) >= total)
 
 
-def admin(site: Site):  # type: ignore[no-untyped-def] # a Connection
+def admin(site: Site) -> Connection:
     """The checker's way to the broker."""
     return site.broker.connection("admin")
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from contextlib import suppress
 
 import fastavro
 import pytest
@@ -123,10 +124,8 @@ def test_a_batch_in_several_blocks_as_other_clients_write_it_is_read() -> None:
 @given(st.binary(max_size=300))
 def test_bytes_that_are_none_of_ours_are_rejected_and_never_crash(data: bytes) -> None:
     for frame in (b"", b"\0\0\0\0\x01", b"\0\0\0\0\x02", b"\0\0\0\0\x05"):
-        try:
+        with suppress(Rejected):
             decode(frame + data)
-        except Rejected as error:
-            assert error.reason
 
 
 @given(st.data())
@@ -140,7 +139,7 @@ def test_a_damaged_batch_is_rejected_or_still_a_whole_batch(data: st.DataObject)
     except Rejected:
         return
     assert isinstance(read, ReadingBatch)
-    assert [read.value(index) for index in range(len(read))] is not None
+    assert len([read.value(index) for index in range(len(read))]) == len(read.names)
 
 
 def test_a_length_of_exabytes_is_an_error_at_once_not_gigabytes() -> None:

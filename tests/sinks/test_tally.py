@@ -1,0 +1,79 @@
+"""What a sink has dealt with, counted."""
+
+from streamforge.model import ReadingBatch
+from streamforge.progress import Counted, Partition, Position, Progress, Stored
+from streamforge.sinks.tally import MOST_EPOCHS, Tally
+from tests.samples import batch
+
+CLEAN = Partition("telemetry.clean")
+
+
+def stored(offset: int, record: ReadingBatch) -> Stored:
+    return Stored(partition=CLEAN, offset=offset, kafka_time_us=0, record=record)
+
+
+def test_delivered_and_rejected_are_counted_by_adapter_and_epoch() -> None:
+    tally = Tally(Progress())
+    after = tally.after([
+        stored(0, batch(1, values=(1.0, 2.0), rejected={"level": 1})),
+        stored(1, batch(2, count_before=3, values=(1.0,))),
+        stored(2, batch(1, epoch=2, values=(1.0,))),
+    ])  # fmt: skip
+    assert after.positions == {CLEAN: Position(next_offset=3)}
+    assert after.counts == {
+        ("plant", 1): Counted(delivered=3, rejected=1, next_count=4),
+        ("plant", 2): Counted(delivered=1, next_count=1),
+    }
+
+
+def test_a_batch_that_was_not_written_leaves_the_progress_as_it_was() -> None:
+    tally = Tally(Progress())
+    tally.after([stored(0, batch())])
+    assert tally.progress == Progress()
+
+
+def test_readings_missing_without_a_hole_in_the_log_stay_missing() -> None:
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
+    after = tally.after([stored(1, batch(9, count_before=50, values=(1.0,)))])
+    assert after.counts["plant", 1] == Counted(delivered=2, evicted=0, next_count=51)
+
+
+def test_readings_missing_after_a_hole_in_the_log_were_evicted() -> None:
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
+    tally.hole()
+    after = tally.after([stored(9, batch(9, count_before=50, values=(1.0,)))])
+    assert after.counts["plant", 1] == Counted(delivered=2, evicted=49, next_count=51)
+
+
+def test_a_log_that_no_longer_begins_at_zero_has_lost_what_came_before() -> None:
+    tally = Tally(Progress())
+    assert tally.start({CLEAN: 700}) == {CLEAN: 700}
+    after = tally.after([stored(700, batch(9, count_before=50, values=(1.0,)))])
+    assert after.counts["plant", 1].evicted == 50
+
+
+def test_reading_goes_on_where_the_target_says() -> None:
+    tally = Tally(Progress(positions={CLEAN: Position(next_offset=42)}))
+    assert tally.start({CLEAN: 7}) == {CLEAN: 42}
+
+
+def test_refused_records_are_rejected_and_passed_by() -> None:
+    tally = Tally(Progress())
+    after = tally.after([stored(0, batch(values=(1.0,)))], [stored(1, batch(2, count_before=1, values=(1.0, 1.0)))])
+    assert after.positions == {CLEAN: Position(next_offset=2)}
+    assert after.counts["plant", 1] == Counted(delivered=1, rejected=2, next_count=3)
+
+
+def test_only_the_newest_epochs_of_an_adapter_are_kept() -> None:
+    tally = Tally(Progress())
+    for epoch in range(1, MOST_EPOCHS + 4):
+        tally.written(tally.after([stored(epoch, batch(epoch=epoch, values=(1.0,)))]))
+    assert sorted(epoch for _, epoch in tally.progress.counts) == list(range(4, MOST_EPOCHS + 4))
+
+
+def test_a_third_party_without_an_epoch_is_delivered_but_not_accounted() -> None:
+    after = Tally(Progress()).after([stored(0, batch(epoch=0))])
+    assert after.counts == {}
+    assert after.positions == {CLEAN: Position(next_offset=1)}

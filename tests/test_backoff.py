@@ -1,0 +1,27 @@
+"""How long to wait before the next try."""
+
+from streamforge.backoff import Backoff, full_jitter
+
+
+def test_the_ceiling_doubles_from_half_a_second_to_thirty() -> None:
+    backoff = Backoff(jitter=lambda ceiling: ceiling)
+    assert [backoff.next_seconds() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_an_answer_starts_over() -> None:
+    backoff = Backoff(jitter=lambda ceiling: ceiling)
+    backoff.next_seconds()
+    backoff.next_seconds()
+    backoff.reset()
+    assert backoff.next_seconds() == 0.5
+
+
+def test_a_peer_away_for_years_does_not_overflow() -> None:
+    assert Backoff(failures=10**9, jitter=lambda ceiling: ceiling).next_seconds() == 30.0
+
+
+def test_jitter_is_anywhere_below_the_ceiling() -> None:
+    waits = [full_jitter(10.0) for _ in range(200)]
+    assert all(0.0 <= wait <= 10.0 for wait in waits)
+    assert min(waits) < 3.0
+    assert max(waits) > 7.0

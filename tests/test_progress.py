@@ -1,0 +1,32 @@
+"""Progress as it is stored with the data."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforge.progress import Counted, Partition, Position, Progress
+
+_names = st.text(min_size=1, max_size=20)
+_numbers = st.integers(0, 2**62)
+
+
+@given(
+    st.dictionaries(st.tuples(_names, st.integers(0, 12)), _numbers, max_size=4),
+    st.dictionaries(st.tuples(_names, _numbers), st.tuples(_numbers, _numbers, _numbers, _numbers), max_size=4),
+)
+def test_progress_comes_back_from_its_json(
+    positions: dict[tuple[str, int], int], counts: dict[tuple[str, int], tuple[int, int, int, int]]
+) -> None:
+    progress = Progress(
+        positions={Partition(*place): Position(next_offset=offset) for place, offset in positions.items()},
+        counts={key: Counted(delivered=d, rejected=r, evicted=e, next_count=n) for key, (d, r, e, n) in counts.items()},
+    )
+    assert Progress.from_json(progress.to_json()) == progress
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"positions": 3, "counts": []}', '{"positions": [[1]], "counts": []}']
+)
+def test_what_is_no_progress_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Progress.from_json(text)

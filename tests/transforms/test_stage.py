@@ -1,0 +1,167 @@
+"""One stage against a real broker: exactly once, whatever it had written when it ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Reader
+from streamforge.codec import encode
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.metrics import Metrics
+from streamforge.model import ReadingBatch, Topic
+from streamforge.progress import Partition, Stored
+from streamforge.transforms.base import Emit, Transform, TransformConfig
+from streamforge.transforms.marks import read_mark, read_side_mark
+from streamforge.transforms.stage import Stage
+from tests.broker import new_broker
+from tests.chain import checker
+from tests.samples import batch
+
+pytestmark = pytest.mark.broker
+RAW, CLEAN, DLQ = Topic.TELEMETRY_RAW.value, Topic.TELEMETRY_CLEAN.value, Topic.DLQ_TELEMETRY.value
+
+
+class OddOnesOut(Transform[TransformConfig]):
+    """Passes every batch on; every third goes to the dead letters as well. Remembers the last two inputs."""
+
+    Config = TransformConfig
+    input, output, sides = RAW, CLEAN, (DLQ,)
+
+    def __init__(self) -> None:
+        super().__init__(TransformConfig())
+        self.seen: list[int] = []
+
+    def apply(self, stored: Stored) -> Iterable[Emit]:
+        self.seen.append(stored.offset)
+        assert isinstance(stored.record, ReadingBatch)
+        if stored.record.seq % 3 == 0:
+            yield Emit(topic=DLQ, key="pump_1", record=stored.record)
+        yield Emit(topic=CLEAN, key="pump_1", record=stored.record)
+
+    def holding(self) -> int | None:
+        return self.seen[-2] if len(self.seen) > 1 else None
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    """The administrator's way to a broker whose topics are empty."""
+    with new_broker(tmp_path) as broker:
+        yield broker.connection("admin")
+
+
+def write(connection: Connection, count: int, first: int = 1) -> None:
+    producer = Producer(connection, (RAW,))
+    for seq in range(first, first + count):
+        record = batch(seq, count_before=seq - 1, values=(1.0,))
+        producer.send(Partition(RAW), b"pump_1", encode(record), (), lambda _offset: None)
+    producer.flush(5)
+    producer.close()
+
+
+class Run:
+    """One life of the stage: restore, then take inputs; `die` ends it as kill -9 does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.transform = OddOnesOut()
+        self._producer = Producer(connection, (CLEAN, DLQ))
+        self._reader = Reader(connection)
+        self.stage = Stage(self.transform, 0, self._producer, Metrics())
+        self.stage.restore(self._reader)
+        self._reader.assign({Partition(RAW): self.stage.next_offset})
+
+    def take(self, count: int, *, finish: bool = True) -> None:
+        while count > 0:
+            for fetched in self._reader.poll(1.0)[:count]:
+                self.stage.take(fetched)
+                count -= 1
+            self._reader.assign({Partition(RAW): self.stage.next_offset})
+        if finish:
+            self.stage.finish()
+            self._producer.flush(5)
+
+    def die(self) -> None:
+        self._producer.flush(5)
+        self._producer.close()
+        self._reader.close()
+
+
+def test_a_restart_goes_on_after_the_last_output(connection: Connection) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(4)
+    first.die()
+    second = Run(connection)
+    assert second.stage.next_offset == 4
+    second.take(6)
+    second.die()
+    assert checker.in_topic(connection, CLEAN).times == checker.in_topic(connection, RAW).times
+
+
+def test_state_is_rebuilt_from_the_oldest_input_still_needed(connection: Connection) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(5)
+    first.take(1)
+    first.die()
+    second = Run(connection)
+    assert second.transform.seen == [3, 4, 5], "from the hold of the last output, without writing anything"
+    second.die()
+    assert len(checker.records(connection, CLEAN)) == 6
+
+
+def test_side_outputs_that_stand_already_are_not_written_again(connection: Connection) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(2)
+    first.take(4, finish=False)  # the dead letter of 3 and of 6 are written, the main outputs are not
+    first.die()
+    second = Run(connection)
+    assert second.stage.next_offset == 2
+    second.take(8)
+    second.die()
+    dead = Counter(record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch))
+    assert dead == {3: 1, 6: 1, 9: 1}
+    assert checker.in_topic(connection, CLEAN).times == checker.in_topic(connection, RAW).times
+
+
+def test_outputs_say_in_headers_what_a_restart_needs(connection: Connection) -> None:
+    write(connection, 4)
+    run = Run(connection)
+    run.take(4)
+    run.die()
+    reader = Reader(connection)
+    mark = read_mark(reader.tail(Partition(CLEAN))[0].headers)
+    side = read_side_mark(reader.tail(Partition(DLQ))[0].headers)
+    reader.close()
+    assert mark is not None
+    assert (mark.place, mark.position.next_offset, mark.sides[DLQ]) == (Partition(RAW), 4, 1)
+    assert mark.hold <= 3
+    assert side is not None
+    assert side.input_offset == 2
+
+
+def test_bytes_that_are_no_record_go_to_the_dead_letters_and_the_rest_goes_on(connection: Connection) -> None:
+    producer = Producer(connection, (RAW,))
+    producer.send(Partition(RAW), b"k", b"junk", (), lambda _offset: None)
+    producer.flush(5)
+    producer.close()
+    write(connection, 2)
+    run = Run(connection)
+    run.take(3)
+    run.die()
+    letters = checker.records(connection, DLQ)
+    assert [getattr(letter, "payload", None) for letter in letters] == [b"junk"]
+    assert len(checker.records(connection, CLEAN)) == 2
+
+
+def test_the_shipped_rights_suffice(broker: ThrowAwayBroker) -> None:
+    connection = broker.connection("transform-validator")
+    producer = Producer(connection, (CLEAN, DLQ))
+    reader = Reader(connection)
+    Stage(OddOnesOut(), 0, producer, Metrics()).restore(reader)
+    reader.close()
+    producer.close()
