@@ -217,7 +217,7 @@ def _password() -> Diagnosis:
         what="The first password is still in use",
         evidence="It was shown on the console of this gateway.",
         hand="Choose your own.",
-        link="/password",
+        link="/account",
         act="Change",
     )
 

@@ -3,10 +3,12 @@
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from streamforge.clock import now_us
 from streamforge.gateway import overview
 from streamforge.gateway.overview import Overview, UnitView
 from streamforge.gateway.systemctl import Systemctl
@@ -17,6 +19,7 @@ from streamforge.web.snapshot import Clock, Device, Disk, Sink, Snapshot, Stage,
 # systemd(1): its manager says here that it runs in a container; the clock is then the host's business.
 _CONTAINER = Path("/run/systemd/container")
 KEEP_SECONDS = 1.5
+RATE_SECONDS = 12
 # A unit that hangs must not hang the page.
 ASK_SECONDS = 0.8
 
@@ -29,7 +32,7 @@ class Gatherer:
     def __init__(self, *, run: Path, root: Path, ledger: LedgerKeeper | None = None) -> None:
         self._run, self._root = run, root
         self._systemctl = Systemctl()
-        self._seen: Overview | None = None
+        self._seen: deque[Overview] = deque()
         self._ledger = ledger
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
@@ -44,7 +47,8 @@ class Gatherer:
             return self._last
 
     def _take(self) -> Snapshot:
-        self._seen = seen = overview.gather(self._root, self._run, self._systemctl, self._seen)
+        seen = overview.gather(self._root, self._run, self._systemctl, self._earlier())
+        self._seen.append(seen)
         sinks = tuple(sink_of(view) for view in seen.units if view.details.get("kind") == "sink")
         return Snapshot(
             taken_us=seen.time_us,
@@ -60,6 +64,13 @@ class Gatherer:
             stages=tuple(stage for view in seen.units for stage in stages_of(view)),
             ledger=self._ledger.look(sum(sink.lag_records for sink in sinks)) if self._ledger else None,
         )
+
+    def _earlier(self) -> Overview | None:
+        """An overview of some seconds ago, so that the rate is neither noise nor an average over the night."""
+        oldest_us = now_us() - RATE_SECONDS * 1_000_000
+        while self._seen and self._seen[0].time_us < oldest_us:
+            self._seen.popleft()
+        return self._seen[0] if self._seen else None
 
 
 def _clock(quality: TimeQuality) -> Clock:

@@ -20,6 +20,7 @@ from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler
 from wsgiref.types import WSGIApplication
 
+from streamforge.logs import Log
 from streamforge.web.seats import REQUEST_SECONDS, Seats
 
 LINE_BYTES = 4096
@@ -28,6 +29,7 @@ BODY_BYTES = 64 * 1024
 LISTEN_BACKLOG = 64
 _FIRST_PASSED_DESCRIPTOR = 3
 EXTEND = "streamforge.extend_deadline"
+_log = Log("web")
 
 
 class PageServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -152,6 +154,15 @@ class _CappedHeaders:
         self._stream.close()
 
 
+class _Errors(io.TextIOBase):
+    """What the application calls its error stream: one journal line a fault, not a page of them."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _log.error("page_fault", trace=sys.exc_info()[0] is not None, reason=text.strip().splitlines()[-1])
+        return len(text)
+
+
 class _Answer(SimpleHandler):
     """Runs the application; a client that went away ends it without a word."""
 
@@ -159,7 +170,7 @@ class _Answer(SimpleHandler):
     server_software = "StreamForge"
 
     def __init__(self, body: Any, out: Any, environ: dict[str, Any]) -> None:
-        super().__init__(body, out, sys.stderr, environ, multithread=True, multiprocess=False)
+        super().__init__(body, out, _Errors(), environ, multithread=True, multiprocess=False)
 
     def handle_error(self) -> None:
         """Let a lost connection pass to the server, which knows it; anything else is an answer 500."""

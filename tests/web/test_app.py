@@ -128,3 +128,23 @@ def test_a_healthy_gateway_has_nothing_to_do_but_the_first_password(healthy: pee
     assert "Normal: all 3 devices answer" in text
     assert 'class="mark high"' not in text
     assert "The first password is still in use" in text
+
+
+def test_every_button_of_what_to_do_leads_somewhere(browser: peers.Browser) -> None:
+    links = re.findall(r'<a class="button" href="([^"#]+)', browser.get("/").text)
+    assert "/account" in links
+    assert [browser.get(link).status for link in links] == [200] * len(links)
+
+
+def test_a_fault_in_a_page_is_one_journal_line_and_a_designed_page(
+    browser: peers.Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: object) -> None:
+        raise KeyError("points")
+
+    monkeypatch.setattr("streamforge.web.pages.data_out.word", fault)
+    answer = browser.get("/data-out")
+    assert answer.status == 500
+    assert "This page has a fault" in answer.text
+    assert "KeyError" not in answer.text
+    assert [record.getMessage() for record in caplog.records] == ["page_fault"]

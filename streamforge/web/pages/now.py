@@ -1,5 +1,7 @@
 """Now: the state in words, what to do, the figures that matter, the ledger, devices and services."""
 
+from itertools import accumulate
+
 from streamforge.web import sparkline
 from streamforge.web.snapshot import Device, Ledger
 from streamforge.web.view import View, render
@@ -44,11 +46,13 @@ def shares(ledger: Ledger | None) -> list[tuple[str, int, int, str]]:
     """The ledger as parts of a bar: (class, x, width, per cent in words); the whole bar is 1000 wide."""
     if ledger is None or ledger.read <= 0:
         return []
-    parts, x = [], 0
-    for name in ("delivered", "waiting", "rejected", "evicted"):
-        part: int = getattr(ledger, name)
-        # A part that is not nothing is at least visible.
-        width = max(2, round(_BAR * part / ledger.read)) if part else 0
-        parts.append((name, x, min(width, _BAR - x), f"{100 * part / ledger.read:.2f} % {name}"))
-        x += width
-    return parts
+    figures = {name: int(getattr(ledger, name)) for name in ("delivered", "waiting", "rejected", "evicted")}
+    # A part that is not nothing is at least visible; the largest gives what that takes.
+    widths = {name: max(3, round(_BAR * part / ledger.read)) if part else 0 for name, part in figures.items()}
+    largest = max(widths, key=lambda name: widths[name])
+    widths[largest] = max(0, _BAR - sum(width for name, width in widths.items() if name != largest))
+    places = accumulate(widths.values(), initial=0)
+    return [
+        (name, x, widths[name], f"{100 * part / ledger.read:.2f} % {name}")
+        for (name, part), x in zip(figures.items(), places, strict=False)
+    ]
