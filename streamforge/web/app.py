@@ -13,6 +13,7 @@ from streamforge.web.gather import ASK_SECONDS
 from streamforge.web.pages import data_out, devices, log, now
 from streamforge.web.security import secured
 from streamforge.web.server import EXTEND
+from streamforge.web.sessions import COOKIE
 from streamforge.web.site import Site, answer, framed
 from streamforge.web.stream import DEADLINE_SECONDS
 from streamforge.web.view import FOLDER, View
@@ -42,7 +43,7 @@ def make(site: Site) -> WSGIApplication:
 def _shown(site: Site, page: ModuleType):  # type: ignore[no-untyped-def] # Bottle asks for a bare function
     def show() -> str:
         site.entered()
-        query = dict(request.query)
+        query = dict(request.query.decode())
         view = site.view(query)
         parts = page.blocks(view).items()
         body = "\n".join(f'<div data-live="{name}">{html}</div>' for name, html in parts)
@@ -58,7 +59,7 @@ def live(site: Site, name: str) -> HTTPResponse | Iterator[str]:
     page = _BY_NAME.get(name)
     if page is None or site.session(is_use=False) is None:
         return HTTPResponse(status=404 if page is None else 401)
-    token, query = request.get_cookie("__Host-streamforge"), dict(request.query)
+    token, query = request.get_cookie(COOKIE), dict(request.query.decode())
 
     def parts() -> dict[str, str] | None:
         if site.sessions.find(token, site.now_seconds(), is_use=False) is None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import IntEnum, StrEnum
+from urllib.parse import quote
 
 from streamforge.web import words
 from streamforge.web.snapshot import Clock, Device, Sink, Snapshot, Unit, UnitState
@@ -144,7 +145,7 @@ def _silent(device: Device, snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
         what=f"{device.asset_id} is silent",
         evidence=f"{seen}, {device.address or device.unit}{error}.",
         hand=_hand_for(device, snapshot),
-        link=f"/devices#{device.asset_id}",
+        link=f"/devices#{quote(device.asset_id)}",
     )
 
 

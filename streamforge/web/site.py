@@ -97,7 +97,7 @@ def form(name: str) -> str:
 
 def framed(title: str, body: str, *, hostname: str, where: str = "", current: str = "", stream: str = "") -> str:
     """A whole page around `body`; with `stream` it is a live one, with `current` it has the navigation."""
-    query = dict(request.query) | {AGAIN: "1"}
+    query = dict(request.query.decode()) | {AGAIN: "1"}
     return render(
         "page",
         title=title,

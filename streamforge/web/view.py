@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from bottle import SimpleTemplate
 
@@ -44,7 +45,7 @@ class View:
 
 def render(template: str, **names: object) -> str:
     """The template of that name, filled in; every `{{...}}` is escaped."""
-    return str(_compiled(template).render(words=words, **names)).strip()
+    return str(_compiled(template).render(words=words, quote=quote, **names)).strip()
 
 
 @lru_cache(maxsize=64)

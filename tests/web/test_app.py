@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -90,6 +91,16 @@ def test_what_comes_from_outside_is_escaped(browser: peers.Browser) -> None:
     text = browser.get("/devices?asset=%3Cscript%3Ealert(1)%3C/script%3E").text
     assert "<script>alert" not in text
     assert "&lt;script&gt;" in text
+    assert '"><b>' not in browser.get('/log?x="><b>').text
+
+
+def test_an_asset_may_be_called_as_people_speak(gateway: peers.Gateway, browser: peers.Browser) -> None:
+    asset = "K\u00e4lte & W\u00e4rme #1"
+    batch = peers.batch("boiler-1", 1, peers.now_us())
+    gateway.web.values.take(replace(batch, source=replace(batch.source, asset_id=asset)), seen_us=peers.now_us())
+    link = re.search(r'href="(/devices\?asset=K[^"]+)"', browser.get("/devices").text)
+    assert link is not None
+    assert "steam_pressure" in browser.get(link[1]).text
 
 
 def test_an_unknown_address_is_a_designed_page(browser: peers.Browser) -> None:
