@@ -1,5 +1,6 @@
 """What an error of PostgreSQL means here: who must act, and the key of the configuration where that is the operator."""
 
+import re
 from typing import Protocol
 
 import psycopg
@@ -15,9 +16,13 @@ _AT_CONNECT = (
     ("permission denied for database", "user", "this user may not connect to this database"),
     ("server does not support SSL", "sslmode", "the server speaks no TLS"),
     ("certificate verify failed", "sslrootcert", "the server's certificate is not of a known authority"),
+    ("root certificate file", "sslrootcert", "the authority's certificate cannot be read"),
     ("does not match host name", "sslmode", "the server's certificate is of another host"),
 )
 """libpq gives no code for a refused connection, only the server's text: one of these, or the runner tries again."""
+
+
+_ABSENT = re.compile(r'(database|role) "[^"]*" does not exist')
 
 
 class Place(Protocol):
@@ -41,9 +46,8 @@ def at_connect(error: psycopg.Error, place: Place) -> StreamForgeError:
     """The operator's error where the server refuses what the configuration says, else the runner's."""
     message = str(error)
     refusal = next(((key, words) for sign, key, words in _AT_CONNECT if sign in message), None)
-    if refusal is None and "does not exist" in message:
-        is_database = 'database "' in message
-        refusal = ("database", "this database does not exist") if is_database else ("user", "this role does not exist")
+    if refusal is None and (absent := _ABSENT.search(message)):
+        refusal = ("database" if absent[1] == "database" else "user", f"this {absent[1]} does not exist")
     if refusal is None:
         return NotConnected(f"{place.address}: {one_line(error)}")
     return _fault(place, *refusal, hint=one_line(error))

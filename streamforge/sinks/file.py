@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+from streamforge.config import Bounds
 from streamforge.errors import Rejected
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.base import Sink, SinkConfig
@@ -32,20 +34,14 @@ class FileConfig(SinkConfig):
 
     directory: str = ""
     layout: Layout = Layout.READING
-    rotate_bytes: int = 67_108_864
-    rotate_age_seconds: int = 3_600
-    max_bytes: int = 2_147_483_648
-    compression_level: int = 1
+    rotate_bytes: Annotated[int, Bounds(65_536)] = 67_108_864
+    rotate_age_seconds: Annotated[int, Bounds(1)] = 3_600
+    max_bytes: Annotated[int, Bounds(131_072)] = 2_147_483_648
+    compression_level: Annotated[int, Bounds(1, 9)] = 1
 
     def __post_init__(self) -> None:
-        if self.rotate_bytes < 65_536 or self.rotate_age_seconds < 1:
-            msg = "rotate_bytes is at least 65536 and rotate_age_seconds at least 1"
-            raise ValueError(msg)
         if self.max_bytes < 2 * self.rotate_bytes:
             msg = f"max_bytes ({self.max_bytes}) is at least twice rotate_bytes ({self.rotate_bytes})"
-            raise ValueError(msg)
-        if not 1 <= self.compression_level <= 9:
-            msg = f"compression_level is 1 to 9, not {self.compression_level}"
             raise ValueError(msg)
 
 

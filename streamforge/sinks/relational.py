@@ -9,12 +9,13 @@ import socket
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import psycopg
 
+from streamforge.config import Bounds
 from streamforge.errors import NotConnected, Rejected
 from streamforge.model import Topic
 from streamforge.progress import Progress, Stored
@@ -44,16 +45,16 @@ class RelationalConfig(SinkConfig):
     """Keys of `sinks/postgres/<instance>.toml` and `sinks/timescaledb/<instance>.toml`."""
 
     host: str
-    port: int = 5432
+    port: Annotated[int, Bounds(1, 65_535)] = 5432
     database: str
     user: str
-    password: str = ""
+    password: str = field(default="", repr=False)
     sslmode: SslMode = SslMode.PREFER
     sslrootcert: str = ""
-    schema: str = "streamforge"
-    table_prefix: str = ""
-    connect_timeout_ms: int = 5_000
-    statement_timeout_ms: int = 5_000
+    schema: Annotated[str, Bounds(1, 63)] = "streamforge"
+    table_prefix: Annotated[str, Bounds(0, 20)] = ""
+    connect_timeout_ms: Annotated[int, Bounds(2_000, 10_000)] = 5_000
+    statement_timeout_ms: Annotated[int, Bounds(500, 10_000)] = 5_000
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.topics) - set(BY_TOPIC))
@@ -62,12 +63,6 @@ class RelationalConfig(SinkConfig):
             raise ValueError(msg)
         if {Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN} <= set(self.topics):
             msg = "topics: telemetry.raw and telemetry.clean hold the same readings: choose one"
-            raise ValueError(msg)
-        if not 1 <= self.port <= 65_535 or len(self.table_prefix) > 20:
-            msg = "port is 1 to 65535 and table_prefix at most 20 characters"
-            raise ValueError(msg)
-        if not (2_000 <= self.connect_timeout_ms <= 10_000 and 500 <= self.statement_timeout_ms <= 10_000):
-            msg = "connect_timeout_ms is 2000 to 10000 and statement_timeout_ms 500 to 10000"
             raise ValueError(msg)
 
 
