@@ -98,6 +98,9 @@ def numbers(batch: ReadingBatch) -> Sequence[float]:
 
 def describe(values: Sequence[float]) -> Statistics:
     """The statistics of these values; what is not finite is passed over."""
+    if len(values) == 1 and isfinite(values[0]):
+        only = values[0]
+        return Statistics(only, only, only, 0.0, only, only, only, packed_values(values))
     ordered = sorted(values) if isfinite(sum(values)) else sorted(filter(isfinite, values))
     count = len(ordered)
     if not count:

@@ -73,6 +73,13 @@ def test_a_previous_reading_serves_for_the_configured_time_only() -> None:
     assert run(Validator(ValidatorConfig(rules=RULES, rate_memory_seconds=9)), records)[-1].record.qualities == b"\1"  # type: ignore[union-attr]
 
 
+def test_a_much_later_record_of_any_asset_ends_the_memory() -> None:
+    validator = Validator(ValidatorConfig(rules=RULES, rate_memory_seconds=5))
+    times = (("x", 1.0, 1.0), ("y", 7.0, 1.0), ("x", 2.0, 9.0))
+    records: list[Record] = [batch(asset=asset, values={"a": value}, at=at) for asset, at, value in times]
+    assert run(validator, records)[-1].record.qualities == b""  # type: ignore[union-attr]
+
+
 def test_without_rules_nothing_is_held() -> None:
     validator = Validator(ValidatorConfig())
     run(validator, [batch(values={"a": 1.0}, at=1.0)])
@@ -132,7 +139,7 @@ BATCHES = st.lists(
 
 
 @given(BATCHES, st.data(), st.booleans())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 def test_a_restart_at_any_point_gives_the_same_outputs(
     records: list[Record], data: st.DataObject, sort: bool
 ) -> None:
