@@ -13,23 +13,23 @@ from streamforge.sinks.relational import RelationalSink, SslMode
 from tests.postgres import PASSWORD, Postgres
 from tests.sinks.relational import Make, expected, seqs
 from tests.sinks.samples import batch, event, progress, scans, stored
+from tests.sinks.swallower import Swallower
 
 pytestmark = pytest.mark.broker
 
 
 def test_a_lost_answer_to_commit_gives_no_doubles(make: Make, server: Postgres, database: str) -> None:
-    """The database commits, then the connection is cut before the answer: what was stored must be told at connect."""
-    sink = make()
-    sink.connect()
-    sink.write(scans(0, 1), progress(1))
-    sink.write(scans(1, 2), progress(3))
-    assert sink._connection is not None
-    sink._connection.close()  # as if the answer never came
-    sink._progress = progress(1)
-    with pytest.raises(NotConnected):
-        sink.write(scans(1, 2), progress(3))
-    assert sink.connect() == progress(3)
-    sink.write(scans(1, 4), progress(5))
+    """The database commits and the line is cut before the answer: what was stored must be told at connect."""
+    with Swallower(server.port) as between:
+        sink = make(port=between.port)
+        sink.connect()
+        sink.write(scans(0, 1), progress(1))
+        between.is_armed = True
+        with pytest.raises(NotConnected):
+            sink.write(scans(1, 2), progress(3))
+        assert sink.connect() == progress(3)
+        sink.write(scans(1, 4), progress(5))
+        sink.close()
     assert seqs(server, database) == expected(5)
 
 
