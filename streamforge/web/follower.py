@@ -43,7 +43,7 @@ class Follower:
             self._lost(error)
 
     def _connect(self) -> Reader:
-        reader = Reader(Connection.from_environment(self._principal), Pace(wait_ms=500, most_records=500))
+        reader = Reader(Connection.from_environment(self._principal), Pace(wait_ms=1000, most_records=500))
         self._reader = reader
         places = reader.partitions(Topic.TELEMETRY_CLEAN)
         starts, ends = reader.starts(places), reader.ends(places)

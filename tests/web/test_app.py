@@ -2,10 +2,12 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 
 import pytest
 
+from streamforge.web.view import FOLDER
 from tests.web import peers
 
 PAGES = ["/", "/devices", "/data-out", "/log", "/account"]
@@ -159,3 +161,10 @@ def test_a_fault_in_a_page_is_one_journal_line_and_a_designed_page(
     assert "This page has a fault" in answer.text
     assert "KeyError" not in answer.text
     assert [record.getMessage() for record in caplog.records] == ["page_fault"]
+
+
+def test_everything_that_the_page_reads_is_in_the_package() -> None:
+    project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]["streamforge"]
+    files = [path for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.suffix for path in files} - {".py"} <= {pattern.removeprefix("**/*") for pattern in shipped}

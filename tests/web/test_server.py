@@ -1,11 +1,13 @@
 """No client, silent, slow, greedy or gone, can stop the page."""
 
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
@@ -151,3 +153,26 @@ def test_seats_are_given_back_once() -> None:
         seats.give_back(left)
         assert seats.take(right, "10.0.0.2")
         assert seats.taken() == 1
+
+
+def test_systemd_passes_the_listening_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    monkeypatch.setattr(server_module, "_FIRST_PASSED_DESCRIPTOR", given.detach())
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", "1")
+    assert server_module.passed_listener() is None
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    listener = server_module.passed_listener()
+    assert listener is not None
+
+    def says_who_asks(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["REMOTE_ADDR"].encode()]
+
+    server = server_module.PageServer(listener, None, says_who_asks)
+    server_module.start(server)
+    with connect(server.port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.makefile("rb").read().endswith(b"\r\n\r\n::ffff:127.0.0.1")
+    server.shutdown()
+    server.server_close()
