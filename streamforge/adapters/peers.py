@@ -58,10 +58,10 @@ class Peer:
             self._changed.set()
 
     def _away(self, reason: str) -> None:
-        self.reason = reason
+        self.reason = reason if self.address in reason else f"{self.address}: {reason}"
         if not self._is_away_said:
             self._is_away_said = True
-            _log.warning("peer_away", address=self.address, reason=reason)
+            _log.warning("peer_away", address=self.address, reason=self.reason)
 
     def _back(self) -> None:
         self.is_connected = True

@@ -86,8 +86,9 @@ class PollerComponent:
             if device.peer not in self._peers:
                 self._add_peer(device)
         offsets = phases([device.interval_seconds for device in self._devices])
-        for device, phase in zip(self._devices, offsets, strict=True):
-            grid = Grid(interval_seconds=device.interval_seconds, phase_seconds=phase)
+        start = time.monotonic()
+        for device, offset in zip(self._devices, offsets, strict=True):
+            grid = Grid(interval_seconds=device.interval_seconds, phase_seconds=start + offset)
             self._tasks.append(self._loop.create_task(self._poll_forever(device, grid, self._outbox)))
 
     def _add_peer(self, device: Device) -> None:
@@ -228,7 +229,7 @@ class PollerComponent:
         """Devices that answer, or what is waited for."""
         away = sorted(key for key, record in self._records.items() if record.state is not DeviceState.ONLINE)
         parts = [f"{len(self._devices) - len(away)} of {len(self._devices)} devices answer"]
-        parts += [f"{peer.address}: {peer.reason}" for peer in self._peers.values() if not peer.is_connected]
+        parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
         if not self._link.is_connected:
             parts.append(f"waiting for the broker: {self._link.reason}")
         return "; ".join(parts)

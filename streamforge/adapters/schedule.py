@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+MOST_OFFSET_SECONDS = 1.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Grid:
@@ -25,6 +27,9 @@ class Grid:
 
 
 def phases(intervals_seconds: list[float]) -> list[float]:
-    """An offset for each device so that devices of one interval do not all poll in the same instant."""
+    """An offset for each device so that devices of one interval do not all poll in the same instant.
+
+    Never more than a second, so that what is read once an hour is read at the start, too.
+    """
     count = len(intervals_seconds)
-    return [interval * index / count for index, interval in enumerate(intervals_seconds)]
+    return [min(interval, MOST_OFFSET_SECONDS) * index / count for index, interval in enumerate(intervals_seconds)]

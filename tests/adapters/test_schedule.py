@@ -1,5 +1,6 @@
 """The poll grid."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,11 @@ def test_interval_zero_is_always_due() -> None:
 
 
 def test_devices_of_one_interval_are_spread_over_it() -> None:
-    assert phases([1.0, 1.0, 1.0, 1.0]) == [0.0, 0.25, 0.5, 0.75]
+    assert phases([0.1, 0.1, 0.1, 0.1]) == pytest.approx([0.0, 0.025, 0.05, 0.075])
+
+
+def test_what_is_read_once_an_hour_is_read_at_the_start_too() -> None:
+    assert max(phases([3600.0, 3600.0])) <= 1.0
 
 
 @given(st.lists(st.floats(0.0, 3.0), max_size=30), st.floats(0.05, 2.0))
