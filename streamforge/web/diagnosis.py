@@ -164,7 +164,7 @@ def _hand_for(device: Device, snapshot: Snapshot) -> str:
 
 
 def _waiting(sink: Sink, snapshot: Snapshot, zone: tzinfo) -> Diagnosis | None:
-    if sink.breaker == "closed":
+    if not sink.is_waiting:
         return None
     last = sink.last_success_us
     since = f"since {words.clock(last, snapshot.taken_us, zone)}" if last else "since its start"
@@ -251,14 +251,15 @@ def _trouble_outside(snapshot: Snapshot) -> str:
     if offline:
         verb = "does" if offline == 1 else "do"
         return f"{offline} of {words.plural(len(snapshot.devices), 'device')} {verb} not answer"
-    waiting = [sink.name for sink in snapshot.sinks if sink.breaker != "closed"]
+    waiting = [sink.name for sink in snapshot.sinks if sink.is_waiting]
     return f"{waiting[0]} takes no data" if waiting else ""
 
 
 def _all_well(snapshot: Snapshot, overall: Overall, rate: float) -> str:
     total = len(snapshot.devices)
     if overall is Overall.DEGRADED:
-        return "see what to do"
+        ill = next((unit for unit in snapshot.units if unit.state is UnitState.DEGRADED), None)
+        return f"{readable(ill.name)}: {ill.status}" if ill is not None and ill.status else "see what to do"
     if not total:
         return "no device is configured yet"
     answer = f"all {total} devices answer" if total > 1 else "1 device answers"
@@ -266,8 +267,8 @@ def _all_well(snapshot: Snapshot, overall: Overall, rate: float) -> str:
 
 
 def _safe(snapshot: Snapshot) -> str:
-    waiting = [sink for sink in snapshot.sinks if sink.breaker != "closed"]
-    behind = [sink for sink in snapshot.sinks if sink.breaker == "closed" and sink.lag_records > LAG_RECORDS]
+    waiting = [sink for sink in snapshot.sinks if sink.is_waiting]
+    behind = [sink for sink in snapshot.sinks if not sink.is_waiting and sink.lag_records > LAG_RECORDS]
     if snapshot.ledger is not None and snapshot.ledger.evicted:
         kept = f"{words.plural(snapshot.ledger.evicted, 'reading')} had to give way before delivery."
     else:

@@ -73,6 +73,11 @@ class Sink:
     since_us: int = 0
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether its target takes no data: the circuit is open, or the last try failed."""
+        return self.breaker != "closed" or bool(self.last_error)
+
+    @property
     def name(self) -> str:
         """As people call it: target/instance."""
         return f"{self.target}/{self.instance}" if self.instance else self.target

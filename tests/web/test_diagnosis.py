@@ -78,6 +78,16 @@ def test_units_that_do_not_work(name: str, state: UnitState, overall: Overall, p
     assert found.todo[0].link == f"/log?unit={name}"
 
 
+def test_a_failed_try_is_told_before_the_circuit_opens() -> None:
+    failed = replace(FILE, state=UnitState.DEGRADED, last_error="disk is full")
+    assert verdict(replace(WELL, sinks=(failed,))).todo[0].what == "file/export takes no data"
+
+
+def test_a_degraded_unit_without_a_diagnosis_speaks_for_itself() -> None:
+    ill = replace(ADAPTER, state=UnitState.DEGRADED, status="0 of 2 devices answer")
+    assert verdict(replace(WELL, units=(ill,))).headline == "Degraded: Adapter modbus-tcp/plant: 0 of 2 devices answer"
+
+
 def test_a_gateway_that_comes_up_says_so() -> None:
     assert verdict(replace(WELL, units=())).headline == "Starting: the gateway is coming up"
     coming = Unit(name="kafka", state=UnitState.STARTING)

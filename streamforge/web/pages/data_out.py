@@ -16,13 +16,13 @@ def blocks(view: View) -> dict[str, str]:
 
 def is_bad(sink: Sink) -> bool:
     """Whether somebody should look."""
-    return sink.breaker != "closed" or sink.state in ("unhealthy", "failed", "silent")
+    return sink.is_waiting or sink.state in ("unhealthy", "failed", "silent")
 
 
 def word(sink: Sink) -> str:
     """The state of a sink in words."""
     if sink.breaker == "open":
         return "waits: the target takes no data"
-    if sink.breaker == "half-open":
+    if sink.is_waiting:
         return "tries again"
     return "delivers" if sink.last_success_us else "has delivered nothing yet"
