@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from streamforge.config import Bounds, Limits, credential, kind_of, load
+from streamforge.config import Bounds, Limits, kind_of, load, secrets_of
 from streamforge.config.lines import lines
 from streamforge.errors import ConfigError, Fault
 
@@ -160,12 +160,14 @@ def test_a_name_of_a_secret_cannot_leave_its_directory(file: Path) -> None:
     assert "is not a name of a secret" in str(faults(file, 'host = "${secret:../../etc/shadow}"', {})[0])
 
 
-def test_a_credential_is_read_from_the_directory_of_the_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_unit_has_the_secrets_that_carry_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    (tmp_path / "db").write_text("pass word\n")
-    assert credential("db") == "pass word"
-    with pytest.raises(OSError, match="No such file"):
-        credential("other")
+    (tmp_path / "streamforge-sink-file@a.db").write_text("pass word\n")
+    (tmp_path / "kafka-password").write_text("not for a TOML")
+    assert secrets_of("streamforge-sink-file@a")("db") == "pass word"
+    for name in ("other", "kafka-password"):
+        with pytest.raises(OSError, match="No such file"):
+            secrets_of("streamforge-sink-file@a")(name)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import argparse
 
 from streamforge.cli.find import component_class, configuration
-from streamforge.config import credential
+from streamforge.config import secrets_of
 from streamforge.gateway import places
 from streamforge.gateway.instances import Role
 from streamforge.service import Component
@@ -25,5 +25,5 @@ def make(kind: str, instance: str) -> Component:
 
     cls = component_class(Role.SINK, kind)
     path = places.configuration() / "sinks" / kind / f"{instance}.toml"
-    config = configuration(Role.SINK, kind, path, credential)
+    config = configuration(Role.SINK, kind, path, secrets_of(f"streamforge-sink-{kind}@{instance}"))
     return component(cls(config, instance), kind)

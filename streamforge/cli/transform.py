@@ -3,7 +3,7 @@
 import argparse
 
 from streamforge.cli.find import component_class, configuration
-from streamforge.config import credential
+from streamforge.config import secrets_of
 from streamforge.gateway import places
 from streamforge.gateway.instances import Role
 from streamforge.service import Component
@@ -24,5 +24,5 @@ def make(name: str) -> Component:
 
     cls = component_class(Role.TRANSFORM, name)
     path = places.configuration() / "transforms" / f"{name}.toml"
-    config = configuration(Role.TRANSFORM, name, path, credential)
+    config = configuration(Role.TRANSFORM, name, path, secrets_of(f"streamforge-transform-{name}"))
     return component(lambda: cls.stages(config), name)

@@ -2,7 +2,7 @@
 
 from streamforge.config.loading import load
 from streamforge.config.protocols import kind_of
-from streamforge.config.secrets import credential
+from streamforge.config.secrets import secrets_of
 from streamforge.config.values import Bounds, Limits
 
-__all__ = ["Bounds", "Limits", "credential", "kind_of", "load"]
+__all__ = ["Bounds", "Limits", "kind_of", "load", "secrets_of"]

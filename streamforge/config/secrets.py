@@ -11,9 +11,13 @@ _SECRET = re.compile(r"\$\{secret:([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def credential(name: str) -> str:
-    """The systemd credential of this unit under that name. Raises OSError where the unit has none."""
-    return (FilePath(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / name).read_text().rstrip("\n")
+def secrets_of(unit: str) -> Secrets:
+    """The secrets that carry the unit's name: systemd credentials `<unit>.<name>`, of which it gets its own alone.
+
+    The function returned raises OSError where the unit has none of that name.
+    """
+    directory = FilePath(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials"))
+    return lambda name: (directory / f"{unit}.{name}").read_text().rstrip("\n")
 
 
 def resolved(raw: object, secrets: Secrets | None, builder: Builder, path: Path = ()) -> object:
@@ -37,5 +41,5 @@ def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path
     try:
         return secrets(name)
     except (LookupError, OSError, UnicodeDecodeError):
-        builder.wrong(path, f'the unit has no secret "{name}"', "give it to the unit as a systemd credential")
+        builder.wrong(path, f'the unit has no secret "{name}"', f"put it into /etc/credstore/<unit>.{name} (mode 0600)")
         return ""

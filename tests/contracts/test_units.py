@@ -93,8 +93,8 @@ def site(tmp_path: Path, broker: ThrowAwayBroker, monkeypatch: pytest.MonkeyPatc
     """A gateway without units, whose credentials hold every secret that a sample names."""
     credentials = tmp_path / "credentials"
     credentials.mkdir()
-    for name in ("postgres-password", "timescaledb-password", "database-password", "warehouse-password"):
-        (credentials / name).write_text("secret")
+    for unit in UNITS:
+        (credentials / f"{unit.name}.{unit.kind}-password").write_text("secret")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     with Site(tmp_path, broker) as running:
         yield running
