@@ -1,5 +1,6 @@
 """Reading the log by exact positions: assigned partitions, no groups, every hole in the offsets noticed."""
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import refused, translate
 from streamforge.codec import decode
+from streamforge.errors import NotConnected
 from streamforge.progress import Headers, Partition, Stored
 
 BOOTSTRAP_TIMEOUT_MS = 4_000
 REQUEST_TIMEOUT_MS = 4_000
+SILENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ class Reader:
         self._pace = pace
         self._next: dict[Partition, int] = {}
         self.holes: list[Hole] = []
+        self.away = ""
+        self._heard_at = time.monotonic()
         try:
             with watch_authentication(connection):
                 self._client = KafkaConsumer(
@@ -121,7 +126,8 @@ class Reader:
     def poll(self, timeout_seconds: float) -> list[Fetched]:
         """The next records of the assigned partitions, each partition in order; empty after the timeout.
 
-        What is missing before a record is noted in `holes`. Raises NotConnected, Fatal (a refused topic).
+        What is missing before a record is noted in `holes`. Raises NotConnected, Fatal (a refused topic). A broker that
+        is away raises nothing, for the client finds it again by itself; after five seconds `away` says so.
         """
         try:
             polled = self._client.poll(timeout_ms=max(0, int(timeout_seconds * 1000)))
@@ -131,7 +137,24 @@ class Reader:
         except (KafkaError, OSError) as error:
             topics = ", ".join(sorted({place.topic for place in self._next}))
             raise translate(error, self._connection, topics) from error
+        if polled:
+            self._heard()
+        elif time.monotonic() - self._heard_at > SILENCE_SECONDS:
+            self._look()
         return [record for place, records in polled.items() for record in self._taken(Partition(*place), records)]
+
+    def _heard(self) -> None:
+        self._heard_at = time.monotonic()
+        self.away = ""
+
+    def _look(self) -> None:
+        """Nothing came for a while: nothing new, or nobody there?"""
+        try:
+            self.ends(self._next)
+        except NotConnected as error:
+            self.away = str(error)
+        else:
+            self._heard()
 
     def _taken(self, place: Partition, records: Iterable[object]) -> Iterable[Fetched]:
         for record in records:

@@ -53,6 +53,7 @@ class SinkComponent:
         self._backoff = Backoff()
         self._next_try_at = 0.0
         self._last_error = ""
+        self._broker_away = ""
         self._last_success_us = 0
         self._is_away_said = False
         self.metrics = Metrics()
@@ -90,9 +91,16 @@ class SinkComponent:
     def _work(self, tally: Tally) -> None:
         for fetched in self._input().poll(self._patience()):
             self._take(fetched)
+        self._note_broker(self._input().away)
         self._note_holes(tally)
         if self._is_due():
             self._write(tally)
+
+    def _note_broker(self, reason: str) -> None:
+        if bool(reason) != bool(self._broker_away):
+            say = _log.warning if reason else _log.info
+            say("broker_away" if reason else "broker_back", bootstrap=self._connection.bootstrap, reason=reason)
+        self._broker_away = reason
 
     def _input(self) -> Reader:
         if self._reader is None:
@@ -223,12 +231,14 @@ class SinkComponent:
         """How far it is behind, or what is waited for."""
         if self._last_error:
             return f"waiting for {self._kind}: {self._last_error}"
+        if self._broker_away:
+            return f"waiting for the broker: {self._broker_away}"
         lag = self._lag()
         return f"delivering to {self._kind}, {lag} records behind" if lag else f"delivering to {self._kind}, up to date"
 
     def health(self) -> Health:
         """DEGRADED while the target or the broker is away."""
-        is_well = self._tally is not None and not self._last_error
+        is_well = self._tally is not None and not self._last_error and not self._broker_away
         self.metrics.connected.set(1.0 if is_well else 0.0)
         return Health(
             state=State.HEALTHY if is_well else State.DEGRADED,

@@ -64,7 +64,7 @@ class TransformComponent:
                 self._connect()
             self._work(self._poll())
         except (NotConnected, OSError) as error:
-            self._away(str(error))
+            self._say(str(error))
             self.close()
             stop.wait(min(5.0, self._backoff.next_seconds()))
 
@@ -74,7 +74,8 @@ class TransformComponent:
         self._producer = Producer(self._connection, tuple(sorted(topics)), linger_ms=LINGER_MS)
         self._reader = Reader(self._connection, PACE)
         self._restore()
-        self._back()
+        self._say("")
+        self._backoff.reset()
 
     def _restore(self) -> None:
         reader = Reader(self._connection)
@@ -127,6 +128,7 @@ class TransformComponent:
             stage.finish()
         if polled:
             self.metrics.succeeded()
+        self._say(self._input().away)
         self._report_holes()
 
     def _is_tick_due(self, polled: list[Fetched]) -> bool:
@@ -144,17 +146,15 @@ class TransformComponent:
             _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
         self._input().holes.clear()
 
-    def _away(self, reason: str) -> None:
+    def _say(self, reason: str) -> None:
+        """Say a change: the broker is away, for this reason, or it is back (no reason)."""
         self._reason = reason
-        if not self._is_away_said:
-            self._is_away_said = True
+        if bool(reason) == self._is_away_said:
+            return
+        self._is_away_said = bool(reason)
+        if reason:
             _log.warning("broker_away", bootstrap=self._connection.bootstrap, reason=reason)
-
-    def _back(self) -> None:
-        self._reason = ""
-        self._backoff.reset()
-        if self._is_away_said:
-            self._is_away_said = False
+        else:
             _log.info("broker_back", bootstrap=self._connection.bootstrap)
 
     def drain(self, deadline: float) -> None:
@@ -163,7 +163,7 @@ class TransformComponent:
             try:
                 self._producer.flush(max(0.1, deadline - time.monotonic()))
             except NotConnected as error:
-                self._away(str(error))
+                self._say(str(error))
 
     def close(self) -> None:
         """Let go of reader, producer and state."""
@@ -180,14 +180,14 @@ class TransformComponent:
 
     def status(self) -> str:
         """How far it is behind, or what is waited for."""
-        if self._producer is None:
+        if self._reason:
             return f"waiting for the broker: {self._reason}"
         lag = self._lag()
         return f"{len(self._stages)} stages, {lag} records behind" if lag else f"{len(self._stages)} stages, up to date"
 
     def health(self) -> Health:
         """DEGRADED while the broker is away."""
-        is_well = self._producer is not None
+        is_well = not self._reason
         self.metrics.connected.set(1.0 if is_well else 0.0)
         lags = self._reader.lags() if self._reader is not None else {}
         stages = [stage.details(lags) for stage in list(self._stages)]
