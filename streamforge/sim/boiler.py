@@ -53,8 +53,8 @@ def values(t: float, booted_at: float, seed: int) -> Values:
     power = running * min(100.0, max(18.0, 55.0 - 2.2 * error + 8.0 * wave(t, 900.0) + noise(seed + 1, t, 2.0)))
     pressure = 6.0 + (temperature - LOWEST_C) * 0.16 + 0.01 * noise(seed + 2, t)
     level = 50.0 + 6.0 * wave(t, 75.0) + 0.8 * noise(seed + 3, t, 2.0)
-    elapsed = max(0.0, t - booted_at)
     return {
+        **_counters(max(0.0, t - booted_at)),
         "set_point": target,
         "steam_temperature": temperature,
         "steam_pressure": pressure,
@@ -66,9 +66,6 @@ def values(t: float, booted_at: float, seed: int) -> Values:
         "steam_flow": power * 0.017 + 0.03 * noise(seed + 7, t, 2.0) * running,
         "drum_level": level,
         "efficiency": 0.0 if power == 0.0 else 94.5 - 0.03 * power + 0.1 * noise(seed + 8, t, 30.0),
-        "heat": elapsed * RATED_KILOWATTS * 0.55 / 3600.0,
-        "gas_volume": elapsed * 70.0 / 3600.0,
-        "burner_starts": elapsed // REST_EVERY,
         "burner_state": int(state),
         "flame_on": state in {Burner.IGNITE, Burner.RUN},
         "feed_pump_on": wave(t, 75.0, 0.25) > 0.0,
@@ -83,6 +80,14 @@ def values(t: float, booted_at: float, seed: int) -> Values:
         "ph": 10.8 + 0.05 * noise(seed + 10, t, 60.0),
         "release": True,
         "emergency_stop": False,
+    }
+
+
+def _counters(elapsed_seconds: float) -> Values:
+    return {
+        "heat": elapsed_seconds * RATED_KILOWATTS * 0.55 / 3600.0,
+        "gas_volume": elapsed_seconds * 70.0 / 3600.0,
+        "burner_starts": elapsed_seconds // REST_EVERY,
     }
 
 
