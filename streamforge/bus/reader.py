@@ -114,6 +114,9 @@ class Reader:
             found = (self._client.end_offsets if ends else self._client.beginning_offsets)(keys)
         except (KafkaError, OSError) as error:
             raise translate(error, self._connection, keys[0].topic if keys else "") from error
+        except KeyError as error:  # the client's way to say that a partition has no leader, as after a broker's start
+            msg = f"the broker at {self._connection.bootstrap} does not serve every partition yet: {error}"
+            raise NotConnected(msg) from error
         return {Partition(place.topic, place.partition): offset for place, offset in found.items()}
 
     def assign(self, positions: Mapping[Partition, int]) -> None:

@@ -101,3 +101,18 @@ def test_without_a_broker_a_client_is_not_connected_within_seconds(broker: Throw
     nobody = replace(broker.connection("admin"), bootstrap="127.0.0.1:9")
     with pytest.raises(NotConnected, match=r"127\.0\.0\.1:9"):
         Reader(nobody)
+
+
+def test_a_partition_that_nobody_leads_yet_is_a_broker_that_is_away(
+    broker: ThrowAwayBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(broker.connection("admin"))
+
+    async def nobody_leads(*_: object) -> dict[object, object]:
+        return {}  # what the client has in the moments after the broker's start; cannot be had on purpose
+
+    monkeypatch.setattr(reader._client._fetcher, "_fetch_offsets_by_times_async", nobody_leads)
+    for ask in (reader.starts, reader.ends):
+        with pytest.raises(NotConnected, match="does not serve every partition yet"):
+            ask([PLACE])
+    reader.close()
