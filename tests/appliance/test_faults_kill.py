@@ -1,0 +1,48 @@
+"""kill -9 of any process of ours under load: everything comes back by itself, and nothing is lost or doubled."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from tests.appliance.plant import KAFKA, UNITS, Plant
+
+pytestmark = [pytest.mark.appliance, pytest.mark.timeout(240)]
+KILLS = 2
+
+
+def kill(plant: Plant, unit: str, *, jvm: bool = False) -> None:
+    """End a process as the kernel would, and wait until systemd has started the unit anew."""
+    before = plant.show(unit, "InvocationID")
+    plant.signal(plant.jvm() if jvm else plant.main_process(unit), signal.SIGKILL)
+    plant.wait(f"{unit} to be started anew", lambda: plant.show(unit, "InvocationID") != before)
+    plant.wait(f"{unit} to be active", lambda: plant.is_active(unit))
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_kill_9_of_a_unit_loses_and_doubles_nothing(plant: Plant, unit: str) -> None:
+    moments = random.Random(unit)
+    for _ in range(KILLS):
+        time.sleep(moments.uniform(0.2, 1.5))
+        kill(plant, unit)
+    plant.wait_for_work()
+    plant.assert_balanced()
+    plant.assert_nothing_lost_or_doubled()
+
+
+def test_kill_9_of_the_broker_alone_takes_its_supervisor_along_and_loses_nothing(plant: Plant) -> None:
+    for _ in range(KILLS):
+        kill(plant, KAFKA, jvm=True)
+    plant.wait_for_work()
+    plant.assert_balanced()
+    plant.assert_nothing_lost_or_doubled()
+
+
+def test_kill_9_of_all_at_once_loses_and_doubles_nothing(plant: Plant) -> None:
+    victims = [process for unit in UNITS for process in plant.processes(unit)]
+    for process in victims:
+        plant.signal(process, signal.SIGKILL)
+    plant.wait_for_work()
+    plant.assert_balanced()
+    plant.assert_nothing_lost_or_doubled()
