@@ -24,6 +24,7 @@ IMAGE = REPOSITORY / "mkosi.output/container"
 PACKAGE = Path("usr/lib/streamforge/venv/lib/python3.13/site-packages/streamforge")
 SIMULATED_PLANT = Path("usr/share/streamforge/sim")
 FACTORY = Path("usr/share/streamforge/factory")
+CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
 INSIDE = {"PATH": "/usr/sbin:/usr/bin", "TERM": os.environ.get("TERM", "dumb"), "LANG": "C.UTF-8", "SYSTEMD_PAGER": ""}
 _numbers = itertools.count()
@@ -93,6 +94,22 @@ class Container:
             words += [f"--bind-ro={REPOSITORY / 'streamforge'}:/{PACKAGE}"]
         return [*words, "fstab=no", *(["systemd.wants=streamforge-sim.service"] if self._plant else [])]
 
+    def _group(self) -> Path | None:
+        """Where no systemd gives each container a cgroup of its own, this one: else two of them would kill, count and
+        stop each other's processes, because their units carry the same names. None where the host's does it.
+        """
+        if Path("/run/systemd/system").is_dir():
+            return None
+        root = next((one for one in CGROUPS if (one / "cgroup.controllers").exists()), None)
+        return root / self.name if root else None
+
+    def _command(self) -> list[str]:
+        """What starts it, from within its cgroup."""
+        group = self._group()
+        if group is None:
+            return self._words()
+        return ["sh", "-c", 'mkdir -p "$0" && echo $$ >"$0/cgroup.procs"; exec "$@"', str(group), *self._words()]
+
     def _network_file(self) -> str:
         return f"[Match]\\nName=host0\\n[Network]\\nAddress={self.address}/30\\nLinkLocalAddressing=no\\n"
 
@@ -104,7 +121,7 @@ class Container:
         environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         with self._console.open("ab") as console:
             self._process = subprocess.Popen(
-                self._words(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=environment
+                self._command(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=environment
             )
         self._wait_for_leader(self.started_at + timeout_seconds)
         self._give_host_address()
@@ -196,3 +213,9 @@ class Container:
         """Stop it and remove everything it left."""
         self.shut_down()
         shutil.rmtree(self._folder, ignore_errors=True)
+        group = self._group()
+        for folder in sorted(group.rglob("*"), reverse=True) if group else ():
+            if folder.is_dir():
+                folder.rmdir()
+        if group and group.exists():
+            group.rmdir()
