@@ -99,10 +99,14 @@ def _bring(
     store: Store, number: int, running: dict[str, str], systemctl: Systemctl, *, is_broker_concerned: bool
 ) -> Applied:
     wanted = digests(store.path(number))
-    todo = plan(running, wanted)
+    given_up = _given_up(systemctl, tuple({**running, **wanted}))
+    alive = {unit: digest for unit, digest in running.items() if unit not in given_up or unit not in wanted}
+    todo = plan(alive, wanted)
     notes: list[str] = []
     if todo.stop:
         systemctl.run("stop", "--", *_services(todo.stop))
+    if given_up:
+        systemctl.run("reset-failed", "--", *_services(given_up))
     notes += set_limits(systemctl, instances(store.path(number)))
     if is_broker_concerned:
         systemctl.run("restart", "--no-block", "--", *_services(GATEWAY_UNITS))
@@ -110,18 +114,15 @@ def _bring(
     _remember(store, {unit: digest for unit, digest in running.items() if unit in todo.keep})
     fresh = (*todo.restart, *todo.start)
     if fresh:
-        failed = _failed(systemctl, fresh)
-        if failed:
-            systemctl.run("reset-failed", "--", *_services(failed))
         # Restart, also of what should only start: it may run with something that nobody noted.
         systemctl.run("restart", "--no-block", "--", *_services(fresh))
     _remember(store, wanted)
     return Applied(number=number, plan=todo, notes=tuple(notes))
 
 
-def _failed(systemctl: Systemctl, units: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that systemd has given up; it refuses to start them again before they are reset."""
-    states = systemctl.show(units, ("ActiveState",))
+def _given_up(systemctl: Systemctl, units: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that systemd has given up. Before they are reset it refuses to start them, and keeps them in its lists."""
+    states = systemctl.show(units, ("ActiveState",)) if units else {}
     return tuple(unit for unit in units if states.get(unit, {}).get("ActiveState") == "failed")
 
 

@@ -72,7 +72,7 @@ def judge(root: Path) -> Verdict:
         export_missing=readings - len(export),
         export_doubled=sum(times - 1 for times in export.values()),
         windows={topic: len(found) for topic, found in windows.items()},
-        windows_doubled=[(topic, *key) for topic, found in windows.items() for key, times in found.items() if times > 1],
+        windows_doubled=[(topic, *key) for topic in windows for key, times in windows[topic].items() if times > 1],
     )
 
 

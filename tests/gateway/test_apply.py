@@ -95,6 +95,20 @@ def test_a_unit_that_systemd_gave_up_gets_its_starts_back(running: Store, source
     assert systemctl.heard() == ["reset-failed adapter-modbus-tcp@a", "restart adapter-modbus-tcp@a"]
 
 
+def test_the_same_again_starts_what_systemd_gave_up(running: Store, source: Path, systemctl: Recorder) -> None:
+    systemctl.properties["streamforge-sink-file@export"] = {"ActiveState": "failed"}
+    done = apply(source, running, CHECK, systemctl)
+    assert systemctl.heard() == ["reset-failed sink-file@export", "restart sink-file@export"]
+    assert done.plan.start == ("streamforge-sink-file@export",)
+
+
+def test_a_unit_that_systemd_gave_up_leaves_nothing_behind(running: Store, source: Path, systemctl: Recorder) -> None:
+    systemctl.properties["streamforge-sink-file@export"] = {"ActiveState": "failed"}
+    (source / "sinks/file/export.toml").unlink()
+    apply(source, running, CHECK, systemctl)
+    assert systemctl.heard() == ["stop sink-file@export", "reset-failed sink-file@export"]
+
+
 def test_a_changed_disk_limit_concerns_the_topics_alone(running: Store, source: Path, systemctl: Recorder) -> None:
     write(source, gateway='[kafka]\ndisk_limit = "2G"')
     apply(source, running, CHECK, systemctl)
