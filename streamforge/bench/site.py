@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from typing import Any, Self
 
 from streamforge.errors import Fatal
-from streamforge.gateway.process import dies_with_parent
+from streamforge.gateway.process import die_with_parent
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.health import ask
 
@@ -62,10 +62,11 @@ class Site:
         """Start `streamforge ARGUMENTS` as a unit; its output goes to <unit>.log."""
         log = (self.directory / f"{unit}.log").open("ab")
         self.processes[unit] = subprocess.Popen(
-            dies_with_parent([sys.executable, "-m", "streamforge", *arguments]),
+            [sys.executable, "-m", "streamforge", *arguments],
             env=self.environment(unit, principal),
             stdout=log,
             stderr=log,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock
         )
 
     def adapter(self, kind: str, instance: str) -> str:

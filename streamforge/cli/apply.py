@@ -13,6 +13,7 @@ from streamforge.gateway.apply import Applied, apply, boot, laggards
 from streamforge.gateway.generations import Store
 from streamforge.gateway.instances import check
 from streamforge.gateway.systemctl import Systemctl
+from streamforge.notify import Notifier
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED
 
 
@@ -34,6 +35,8 @@ def run(arguments: list[str]) -> int:
         print(f"streamforge apply: {error}", file=sys.stderr)
         return EXIT_FATAL
     print(text(done))
+    if given.boot:
+        Notifier().status(f"generation {done.number}: {len(done.plan.start)} adapters and sinks")
     late = () if given.boot else laggards((*done.plan.restart, *done.plan.start), Systemctl())
     for one in late:
         print(f"streamforge apply: {one}", file=sys.stderr)

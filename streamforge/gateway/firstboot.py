@@ -7,6 +7,7 @@ and a principal that an update brings gets its password at the next boot.
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -20,12 +21,17 @@ from streamforge.gateway.durable import PUBLIC_MODE, write_durably
 from streamforge.gateway.passwords import make_hash
 from streamforge.gateway.principals import CREDENTIAL_PREFIX, PRINCIPALS
 from streamforge.logs import Log
+from streamforge.notify import Notifier
 
 # Crockford's base 32: nothing that a person could take for something else. 16 characters are 80 bits.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PASSWORD_GROUPS, GROUP_CHARACTERS = 4, 4
 DEFAULT_HOSTNAMES = frozenset({"", "(none)", "localhost", "localhost.localdomain", "debian", "streamforge"})
 NOT_ON_THE_NETWORK = ("lo", "docker", "veth")
+# A hash that no password has: the page starts, nobody gets in, and the next boot shows a password.
+NOT_SHOWN_YET = b"!"
+# How long the first boot waits for an address to show; a gateway without a cable boots all the same.
+ADDRESS_SECONDS, LOOK_SECONDS = 10.0, 0.1
 ADDRESS_LINE, PASSWORD_LINE, FINGERPRINT_LINE = "Page:", "First password (user admin):", "Certificate SHA-256:"
 
 _log = Log("firstboot")
@@ -52,9 +58,22 @@ class FirstBoot:
         for principal in PRINCIPALS:
             self._secret(f"{CREDENTIAL_PREFIX}{principal.name}", secrets.token_hex(18))
         self._secret("metrics-token", secrets.token_urlsafe(32))
-        addresses = network_addresses()
+        addresses = () if self._is_complete() else await_address()
         self._certificate(hostname, addresses)
         self._first_password(hostname, addresses)
+
+    def status(self) -> str:
+        """One line for `systemctl status`."""
+        shown = "was shown" if self._is_shown() else "could not be shown, the next boot tries again"
+        return f"identity, passwords and certificate are there; the first password {shown} on {self.console}"
+
+    def _is_complete(self) -> bool:
+        """Whether nothing is left to make or show that names an address."""
+        return self._is_shown() and (self.credentials / "page-certificate.pem").exists()
+
+    def _is_shown(self) -> bool:
+        path = self.credentials / "admin-password-hash"
+        return path.exists() and path.read_bytes() != NOT_SHOWN_YET
 
     def _secret(self, name: str, value: str) -> None:
         path = self.credentials / name
@@ -91,7 +110,7 @@ class FirstBoot:
     def _first_password(self, hostname: str, addresses: tuple[Address, ...]) -> None:
         """Show it, then keep its hash: a cut between the two makes and shows another one at the next boot."""
         path = self.credentials / "admin-password-hash"
-        if path.exists():
+        if self._is_shown():
             return
         password = new_password()
         shown = fingerprint((self.credentials / "page-certificate.pem").read_bytes())
@@ -99,6 +118,7 @@ class FirstBoot:
             self._show(welcome(hostname, addresses, password, shown))
         except OSError as error:
             _log.warning("first_password_not_shown", console=str(self.console), reason=error.strerror)
+            write_durably(path, NOT_SHOWN_YET)
             return
         write_durably(path, make_hash(password).encode())
 
@@ -119,8 +139,26 @@ def welcome(hostname: str, addresses: tuple[Address, ...], password: str, shown_
     """What the console shows once: how to reach the page, how to enter it, how to know that it is the right one."""
     urls = [f"https://{address}/" for address in addresses if address.version == 4 and not address.is_loopback]
     lines = [f"{ADDRESS_LINE} {url}" for url in [*urls, f"https://{hostname}.local/"]]
+    lines += [] if urls else ["There is no network address yet; the name is found once there is one."]
     lines += [f"{PASSWORD_LINE} {password}", f"{FINGERPRINT_LINE} {shown_fingerprint}"]
     return "\n".join(["", "StreamForge is set up. The password is shown this once.", *lines, "", ""])
+
+
+def await_address() -> tuple[Address, ...]:
+    """This host's addresses once one of the network is among them; after ADDRESS_SECONDS, or where there is no
+    network interface, those that are there."""
+    deadline = time.monotonic() + ADDRESS_SECONDS
+    while True:
+        found = network_addresses()
+        is_reachable = any(not address.is_loopback for address in found)
+        if is_reachable or not has_network() or time.monotonic() >= deadline:
+            return found
+        time.sleep(LOOK_SECONDS)
+
+
+def has_network() -> bool:
+    """Whether there is an interface that a network could be behind."""
+    return any(not name.startswith(NOT_ON_THE_NETWORK) for _, name in socket.if_nameindex())
 
 
 def network_addresses() -> tuple[Address, ...]:
@@ -140,8 +178,10 @@ def main() -> int:
     root = Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge"))
     console = Path(os.environ.get("STREAMFORGE_CONSOLE", "/dev/console"))
     try:
-        FirstBoot(root=root, console=console).run()
+        boot = FirstBoot(root=root, console=console)
+        boot.run()
     except OSError as error:
         _log.error("firstboot_failed", reason=str(error))
         return 1
+    Notifier().status(boot.status())
     return 0

@@ -23,7 +23,7 @@ from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
 from streamforge.gateway.jvm_log import prioritised
 from streamforge.gateway.principals import passwords
-from streamforge.gateway.process import dies_with_parent, resident_bytes
+from streamforge.gateway.process import die_with_parent, resident_bytes
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
@@ -113,9 +113,10 @@ class KafkaSupervisor:
 
     def _spawn(self) -> None:
         self._jvm = subprocess.Popen(
-            dies_with_parent(self._broker.command()),
+            self._broker.command(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", env=self._broker.environment(),
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock
         )  # fmt: skip
         threading.Thread(target=_hand_on, args=(self._jvm,), name="jvm-log", daemon=True).start()
 

@@ -1,11 +1,19 @@
 """Child processes: that never outlive us, and what they take."""
 
+import ctypes
+import signal
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)
 
-def dies_with_parent(command: list[str]) -> list[str]:
-    """The command, killed by the kernel when its parent dies (PR_SET_PDEATHSIG; setpriv is util-linux's)."""
-    return ["setpriv", "--pdeathsig", "KILL", *command]
+
+def die_with_parent() -> None:
+    """Have the kernel kill the calling process when its parent dies: a `preexec_fn`, for between fork and exec.
+
+    setpriv(1) does the same, but needs the system call capset, which no unit has.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def resident_bytes(pid: int) -> int:

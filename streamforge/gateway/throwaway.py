@@ -17,7 +17,7 @@ from streamforge.errors import Fatal
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage
 from streamforge.gateway.principals import PRINCIPALS
-from streamforge.gateway.process import dies_with_parent
+from streamforge.gateway.process import die_with_parent
 from streamforge.gateway.topic_setup import set_up
 
 START_SECONDS = 60.0
@@ -113,7 +113,11 @@ class ThrowAwayBroker:
         command = self.broker.command(write_archive=write_archive)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                dies_with_parent(command), stdout=log, stderr=log, env=self.broker.environment()
+                command,
+                stdout=log,
+                stderr=log,
+                env=self.broker.environment(),
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock
             )
         self._wait_for_port()
         if not self._is_set_up:

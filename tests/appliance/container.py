@@ -111,7 +111,8 @@ class Container:
         return ["sh", "-c", 'mkdir -p "$0" && echo $$ >"$0/cgroup.procs"; exec "$@"', str(group), *self._words()]
 
     def _network_file(self) -> str:
-        return f"[Match]\\nName=host0\\n[Network]\\nAddress={self.address}/30\\nLinkLocalAddressing=no\\n"
+        lines = ["[Match]", "Name=host0", "[Network]", f"Address={self.address}/30", "LinkLocalAddressing=no"]
+        return "".join(f"{line}\\n" for line in [*lines, "MulticastDNS=yes"])
 
     def start(self, timeout_seconds: float = 120.0) -> Self:
         """Boot and wait until systemd has nothing more to do; BootError otherwise."""

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -112,14 +113,15 @@ def test_power_lost_at_any_write_leaves_a_boot_that_completes(
     assert verify(shown_password(boot), files(boot)["admin-password-hash"].decode())
 
 
-def test_without_a_console_the_password_is_made_at_a_boot_that_has_one(
-    boot: FirstBoot, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_console_the_page_can_start_and_a_boot_that_has_one_shows_the_password(boot: FirstBoot) -> None:
     boot.console.unlink()
     boot.run()
-    assert "admin-password-hash" not in files(boot)
+    with pytest.raises(ValueError, match="not a password hash"):
+        verify("", files(boot)["admin-password-hash"].decode())
+    assert "could not be shown" in boot.status()
     boot.console.touch()
     boot.run()
+    assert "was shown" in boot.status()
     assert verify(shown_password(boot), files(boot)["admin-password-hash"].decode())
 
 
@@ -145,6 +147,45 @@ def test_the_journal_never_sees_a_password(tmp_path: Path) -> None:
     assert PASSWORD_LINE in console.read_text()
     for line in (result.stdout + result.stderr).splitlines():
         assert json.loads(line.partition(">")[2])["event"] == "hostname_not_kept"
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The monotonic clock, which only sleeping moves."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda step: clock.__setitem__(0, clock[0] + step))
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0")])
+    return clock
+
+
+def test_the_first_boot_waits_for_an_address_and_shows_it(
+    seconds: list[float], boot: FirstBoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = ip_address("192.0.2.7")
+    monkeypatch.setattr(firstboot, "network_addresses", lambda: (lease,) if seconds[0] > 4 else ())
+    boot.run()
+    assert "https://192.0.2.7/" in boot.console.read_text()
+    boot.run()
+    assert 4 < seconds[0] < 5
+
+
+def test_a_gateway_without_a_cable_boots_and_says_that_it_has_no_address(
+    seconds: list[float], boot: FirstBoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firstboot, "network_addresses", lambda: (ip_address("127.0.0.1"),))
+    boot.run()
+    assert "There is no network address yet" in boot.console.read_text()
+    assert seconds[0] < 11
+
+
+def test_a_host_without_a_network_interface_waits_for_nothing(
+    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo")])
+    monkeypatch.setattr(firstboot, "network_addresses", tuple)
+    assert firstboot.await_address() == ()
+    assert seconds == [0.0]
 
 
 def test_passwords_are_readable_and_never_the_same() -> None:
