@@ -12,6 +12,7 @@ from typing import Protocol
 
 from streamforge.adapters.base import Batch
 from streamforge.codec import encode
+from streamforge.errors import Rejected
 from streamforge.model import ReadingBatch, Source, TimeQuality, Topic
 from streamforge.progress import Headers, Partition
 
@@ -105,7 +106,10 @@ class Outbox:
         self.dropped += entry.readings
 
     def pump(self, sender: Sender, partitions: int) -> None:
-        """Hand over what waits, as far as the bound on what is in flight allows. Raises what `sender` raises."""
+        """Hand over what waits, as far as the bound on what is in flight allows.
+
+        A record that is too large is dropped, counted. Raises what else `sender` raises.
+        """
         while self._waiting and self._in_flight_bytes < MOST_IN_FLIGHT_BYTES:
             entry = self._waiting[0]
             number = zlib.crc32(entry.key) % partitions if partitions > 1 else 0
@@ -113,7 +117,11 @@ class Outbox:
             def on_ack(_offset: int, entry: _Entry = entry) -> None:
                 entry.is_acknowledged = True
 
-            sender.send(Partition(Topic.TELEMETRY_RAW.value, number), entry.key, entry.value, (), on_ack)
+            try:
+                sender.send(Partition(Topic.TELEMETRY_RAW.value, number), entry.key, entry.value, (), on_ack)
+            except Rejected:  # larger than the broker takes: it would never go
+                self._drop(self._waiting.popleft())
+                continue
             self._waiting.popleft()
             self._waiting_bytes -= len(entry.value)
             self._in_flight.append(entry)

@@ -79,6 +79,7 @@ class DeviceRecord:
     state: DeviceState = DeviceState.CONNECTING
     last_success_us: int = 0
     last_error: str = ""
+    refused: str = ""
     requests: int = 0
     errors: int = 0
 
@@ -87,6 +88,12 @@ class DeviceRecord:
         was_away = self.state is DeviceState.OFFLINE
         self.state, self.last_success_us, self.last_error = DeviceState.ONLINE, time_us, ""
         return was_away
+
+    def refuses(self, what: str) -> bool:
+        """What the device says it does not have, of what the configuration asks for ("" = nothing); True when new."""
+        is_new = bool(what) and not self.refused
+        self.refused = what
+        return is_new
 
     def failed(self, reason: str) -> bool:
         """No good reading; True when that is new."""

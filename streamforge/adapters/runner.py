@@ -30,6 +30,8 @@ _log = Log("adapter")
 SLICE_SECONDS = 0.25
 NOTE_SECONDS = 10.0
 BAD = Quality.BAD.value
+# How the reason of a reading begins that only another configuration can make good.
+CONFIG_ERROR = "config_error"
 
 
 def component(adapter: Adapter[Any], kind: str, instance: str) -> Component:
@@ -67,10 +69,9 @@ class PollerComponent:
         self._clock = ClockQuality()
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._failure: BaseException | None = None
+        self._dropped_said = 0
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
-        self.metrics.gauge("dropped_readings", "Readings dropped before the log", lambda: float(self._dropped()))
 
     def open(self) -> None:
         """Make the loop and the tasks; peers and broker may be away."""
@@ -104,6 +105,7 @@ class PollerComponent:
     def step(self, stop: threading.Event) -> None:
         """One slice of the event loop. Raises what a task could not handle."""
         self._loop.run_until_complete(self._slice(stop))
+        self.metrics.connected.set(float(self._is_well()))
         for task in self._tasks:
             if task.done():
                 task.result()
@@ -123,6 +125,9 @@ class PollerComponent:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
         self._link.pump(outbox)
+        if outbox.dropped > self._dropped_said:
+            self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
+            self._dropped_said = outbox.dropped
 
     async def _keep_link(self) -> None:
         while True:
@@ -169,9 +174,17 @@ class PollerComponent:
         if batch.qualities and batch.qualities.count(BAD) == len(batch.qualities):
             reason = next(iter(batch.reasons.values()), "no good reading")
             self._note_failure(device, record, reason, say=True)
-        elif record.answered(time_us):
-            _log.info("device_back", device=device.key, asset_id=device.asset_id)
+        else:
+            self._note_answer(device, record, batch, time_us)
         self._report(device, batch, outbox, time_us)
+
+    def _note_answer(self, device: Device, record: DeviceRecord, batch: Batch, time_us: int) -> None:
+        if record.answered(time_us):
+            _log.info("device_back", device=device.key, asset_id=device.asset_id)
+        refused = _refused(batch)
+        if record.refuses(refused):
+            self.metrics.errors.labels(stage="poll", type="refused").inc()
+            _log.warning("points_refused", device=device.key, asset_id=device.asset_id, reason=refused)
 
     def _away(self, device: Device, record: DeviceRecord, reason: str, outbox: Outbox, *, say: bool) -> None:
         if reason == "not tried yet":
@@ -225,21 +238,24 @@ class PollerComponent:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
+    def _is_well(self) -> bool:
+        records = self._records.values()
+        return self._link.is_connected and all(r.state is DeviceState.ONLINE and not r.refused for r in records)
+
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
         away = sorted(key for key, record in self._records.items() if record.state is not DeviceState.ONLINE)
         parts = [f"{len(self._devices) - len(away)} of {len(self._devices)} devices answer"]
         parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
+        parts += [f"{key}: {record.refused}" for key, record in self._records.items() if record.refused]
         if not self._link.is_connected:
             parts.append(f"waiting for the broker: {self._link.reason}")
         return "; ".join(parts)
 
     def health(self) -> Health:
-        """DEGRADED while a device or the broker is away."""
-        is_well = self._link.is_connected and all(r.state is DeviceState.ONLINE for r in self._records.values())
-        self.metrics.connected.set(1.0 if is_well else 0.0)
+        """DEGRADED while a device or the broker is away, or a device does not have what the configuration asks for."""
         return Health(
-            state=State.HEALTHY if is_well else State.DEGRADED,
+            state=State.HEALTHY if self._is_well() else State.DEGRADED,
             status=self.status(),
             details={
                 "kind": "adapter",
@@ -259,7 +275,7 @@ class PollerComponent:
             "address": device.address,
             "state": record.state.value,
             "last_success_us": record.last_success_us,
-            "last_error": record.last_error,
+            "last_error": record.last_error or record.refused,
             "interval_seconds": device.interval_seconds,
             "points": len(device.names),
             "requests": record.requests,
@@ -276,8 +292,14 @@ class PollerComponent:
     def _waiting_bytes(self) -> float:
         return float(self._outbox.unacknowledged_bytes) if self._outbox else 0.0
 
-    def _dropped(self) -> int:
-        return self._outbox.dropped if self._outbox else 0
+
+def _refused(batch: Batch) -> str:
+    """The points that the device says it does not have: the first with its reason, and how many more; "" = none."""
+    found = [index for index, reason in batch.reasons.items() if reason.startswith(CONFIG_ERROR)]
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{batch.names.parameters[found[0]]}{more}: {batch.reasons[found[0]]}"
 
 
 def _ledger_row(count: EpochCount) -> dict[str, int]:

@@ -24,6 +24,7 @@ from streamforge.sinks.tally import Tally
 _log = Log("sink")
 PACE = Pace(least_bytes=100_000, wait_ms=150, most_records=500)
 POLL_SECONDS = 0.25
+BACKLOG_SECONDS = 5.0
 AGE_BUCKETS_SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 60.0, 3600.0)
 DEAD_LETTERS = Partition(Topic.DLQ_TELEMETRY.value)
 
@@ -54,6 +55,8 @@ class SinkComponent:
         self._next_try_at = 0.0
         self._last_error = ""
         self._broker_away = ""
+        self._backlog = 0
+        self._backlog_at = 0.0
         self._last_success_us = 0
         self._is_away_said = False
         self.metrics = Metrics()
@@ -74,19 +77,30 @@ class SinkComponent:
                 self._work(self._tally)
         except (NotConnected, OSError) as error:
             self._failed(error)
+        self.metrics.connected.set(float(self._is_well()))
 
     def _try_to_connect(self, stop: threading.Event) -> None:
         now = time.monotonic()
         if now < self._next_try_at or self._breaker.state(now) is BreakerState.OPEN:
+            self._note_backlog(now)
             stop.wait(POLL_SECONDS)
             return
         tally = Tally(self._sink.connect())
-        self._reader = Reader(self._connection, PACE)
+        self._reader = self._reader or Reader(self._connection, PACE)
         places = [place for topic in self._sink.config.topics for place in self._reader.partitions(topic)]
         self._reader.assign(tally.start(self._reader.starts(places)))
         self._tally = tally
         self._known_progress = tally.progress
         self._reached()
+
+    def _note_backlog(self, now: float) -> None:
+        """While the target is away, see every few seconds how much waits for it."""
+        known = self._known_progress
+        if self._reader is None or known is None or now - self._backlog_at < BACKLOG_SECONDS:
+            return
+        self._backlog_at = now
+        ends = self._reader.ends(known.positions)
+        self._backlog = sum(max(0, end - known.positions[place].next_offset) for place, end in ends.items())
 
     def _work(self, tally: Tally) -> None:
         for fetched in self._input().poll(self._patience()):
@@ -192,7 +206,7 @@ class SinkComponent:
         self._batch = [record for index, record in enumerate(self._batch) if index not in gone]
 
     def _failed(self, error: BaseException) -> None:
-        """Let go of target and reader: what the target holds is asked again at the next try."""
+        """Let go of the target: what it holds is asked again at the next try."""
         self._breaker.failed(time.monotonic())
         self._next_try_at = time.monotonic() + self._backoff.next_seconds()
         self._last_error = str(error) or type(error).__name__
@@ -204,9 +218,6 @@ class SinkComponent:
 
     def _let_go(self) -> None:
         self._sink.close()
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
         self._tally = None
         self._clear()
 
@@ -222,10 +233,18 @@ class SinkComponent:
     def close(self) -> None:
         """Let go of target and broker."""
         self._let_go()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
     def _lag(self) -> int:
+        if self._tally is None:
+            return self._backlog
         behind = sum(self._reader.lags().values()) if self._reader is not None else 0
         return behind + len(self._batch)
+
+    def _is_well(self) -> bool:
+        return self._tally is not None and not self._last_error and not self._broker_away
 
     def status(self) -> str:
         """How far it is behind, or what is waited for."""
@@ -238,10 +257,8 @@ class SinkComponent:
 
     def health(self) -> Health:
         """DEGRADED while the target or the broker is away."""
-        is_well = self._tally is not None and not self._last_error and not self._broker_away
-        self.metrics.connected.set(1.0 if is_well else 0.0)
         return Health(
-            state=State.HEALTHY if is_well else State.DEGRADED,
+            state=State.HEALTHY if self._is_well() else State.DEGRADED,
             status=self.status(),
             details={
                 "kind": "sink",

@@ -67,6 +67,7 @@ class TransformComponent:
             self._say(str(error))
             self.close()
             stop.wait(min(5.0, self._backoff.next_seconds()))
+        self.metrics.connected.set(float(not self._reason))
 
     def _connect(self) -> None:
         transforms = self._make_stages()
@@ -187,9 +188,7 @@ class TransformComponent:
 
     def health(self) -> Health:
         """DEGRADED while the broker is away."""
-        is_well = not self._reason
-        self.metrics.connected.set(1.0 if is_well else 0.0)
         lags = self._reader.lags() if self._reader is not None else {}
         stages = [stage.details(lags) for stage in list(self._stages)]
-        state = State.HEALTHY if is_well else State.DEGRADED
+        state = State.HEALTHY if not self._reason else State.DEGRADED
         return Health(state=state, status=self.status(), details={"kind": "transform", "stages": stages})
