@@ -42,10 +42,14 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server: start, stop, and connections to it. `port` stays the same over restarts."""
+    """One server: start, stop, and connections to it. `port` stays the same over restarts.
 
-    def __init__(self, directory: Path) -> None:
+    It listens on loopback, and on `address` where one is given, for everybody who knows a password.
+    """
+
+    def __init__(self, directory: Path, address: str = "") -> None:
         self.directory = directory
+        self.address = address
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -60,10 +64,15 @@ class Postgres:
         options = ["--auth=scram-sha-256", "--locale=C.UTF-8", "-E", "UTF8", "-N", "--pwfile=/srv/password"]
         command = ["initdb", "-D", "/srv/data", "-U", "postgres", *options]
         subprocess.run(self._inside(command), check=True, stdout=subprocess.DEVNULL)
+        if self.address:
+            with (self.directory / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all all scram-sha-256\n")
 
     def start(self) -> None:
         """Run the server and wait until it answers."""
         settings = {**SETTINGS, "port": str(self.port)}
+        if self.address:
+            settings["listen_addresses"] += f",{self.address}"
         command = [
             "postgres",
             "-D",

@@ -19,6 +19,7 @@ from tests.chain import checker
 
 WINDOWS = ("telemetry.1s", "telemetry.10s", "telemetry.1min")
 PASSWORD = "var/lib/streamforge/credentials/kafka-admin"
+NO_FAULTS = {"readings", "rejected", "windows"}
 EXPORT = "var/lib/private/streamforge/export/export"
 
 
@@ -27,6 +28,7 @@ class Verdict:
     """What was found. Lost and doubled are readings for the export, batches for topics, records for windows."""
 
     readings: int
+    rejected: int
     raw_holes: list[object]
     raw_doubled: list[object]
     clean_missing: int
@@ -43,7 +45,7 @@ class Verdict:
 
     def faults(self) -> dict[str, object]:
         """What must be empty."""
-        return {key: value for key, value in asdict(self).items() if key not in {"readings", "windows"} and value}
+        return {key: value for key, value in asdict(self).items() if key not in NO_FAULTS and value}
 
 
 def ask(container: Container) -> Verdict:
@@ -62,14 +64,15 @@ def judge(root: Path) -> Verdict:
     raw, clean = checker.in_topic(admin, "telemetry.raw"), checker.in_topic(admin, "telemetry.clean")
     export = checker.in_export(root / EXPORT)
     windows = {topic: checker.windows(admin, topic) for topic in WINDOWS}
-    readings = sum(raw.readings.values())
+    readings, rejected = sum(raw.readings.values()), sum(clean.rejected.values())
     return Verdict(
         readings=readings,
+        rejected=rejected,
         raw_holes=list(raw.holes()),
         raw_doubled=list(raw.doubles()),
         clean_missing=sum(count for key, count in raw.readings.items() if clean.readings.get(key) != count),
         clean_doubled=list(clean.doubles()),
-        export_missing=readings - len(export),
+        export_missing=readings - rejected - len(export),
         export_doubled=sum(times - 1 for times in export.values()),
         windows={topic: len(found) for topic, found in windows.items()},
         windows_doubled=[(topic, *key) for topic in windows for key, times in windows[topic].items() if times > 1],

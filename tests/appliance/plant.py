@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,15 +142,21 @@ class Plant:
         found = self.ledger()
         assert found.get("balanced") is True, found
 
-    def assert_nothing_lost_or_doubled(self) -> Verdict:
+    @contextmanager
+    def at_rest(self) -> Iterator[Verdict]:
         """Stop reading, let everything arrive, and let the judge count; the adapter runs again afterwards."""
         self.shell(f"systemctl stop '{ADAPTER}.service'")
         try:
             deadline = time.monotonic() + BACK_SECONDS
             while not (verdict := ask_judge(self.container)).is_complete and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
+            yield verdict
         finally:
             self.shell(f"systemctl start '{ADAPTER}.service'")
-        assert verdict.faults() == {}, verdict
-        assert verdict.windows["telemetry.1s"] > 0
+
+    def assert_nothing_lost_or_doubled(self) -> Verdict:
+        """The judge's count of everything, once it has arrived."""
+        with self.at_rest() as verdict:
+            assert verdict.faults() == {}, verdict
+            assert verdict.windows["telemetry.1s"] > 0
         return verdict

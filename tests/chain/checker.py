@@ -23,6 +23,7 @@ class Found:
 
     times: Counter[BatchKey] = field(default_factory=Counter)
     readings: dict[BatchKey, int] = field(default_factory=dict)
+    rejected: dict[BatchKey, int] = field(default_factory=dict)
     before: dict[BatchKey, int] = field(default_factory=dict)
 
     def doubles(self) -> list[BatchKey]:
@@ -40,13 +41,14 @@ class Found:
 
 
 def in_topic(connection: Connection, topic: str) -> Found:
-    """Every reading batch of a topic; `readings` counts what was taken out of a clean batch, too."""
+    """Every reading batch of a topic; `readings` counts what was taken out of a clean batch (`rejected`), too."""
     found = Found()
     for record in records(connection, topic):
         if isinstance(record, ReadingBatch):
             key = (record.source.adapter_id, record.epoch, record.seq)
             found.times[key] += 1
-            found.readings[key] = len(record) + sum(record.rejected.values())
+            found.rejected[key] = sum(record.rejected.values())
+            found.readings[key] = len(record) + found.rejected[key]
             found.before[key] = record.count_before
     return found
 
