@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from urllib.parse import quote
 
 from streamforge.web import words
@@ -10,8 +10,24 @@ from streamforge.web.snapshot import Clock, Device, Sink, Snapshot, Unit, UnitSt
 
 DISK_HIGH_PERCENT, DISK_MEDIUM_PERCENT = 95, 90
 CLOCK_PATIENCE_SECONDS = 120
-LAG_RECORDS = 1000
 KAFKA = "kafka"
+_HELD = " Adapters go on reading and hold the readings in memory meanwhile."
+_NAMES = {
+    KAFKA: "The log (Kafka)",
+    "streamforge-web": "This page",
+    "streamforge-firstboot": "First start",
+    "streamforge-instances": "Start of adapters and sinks",
+    "streamforge-topics": "Topics of the log",
+    "streamforge-sim": "Simulated plant",
+}
+# systemd.exec(5), $SERVICE_RESULT.
+_ENDS = {
+    "signal": "was killed",
+    "core-dump": "crashed",
+    "watchdog": "hung and was ended by the watchdog",
+    "timeout": "was not ready in time",
+    "oom-kill": "needed more memory than it may have",
+}
 
 
 class Priority(IntEnum):
@@ -40,41 +56,19 @@ class Diagnosis:
     act: str = "Show"
 
 
-class Overall(StrEnum):
-    """The first word of the page."""
-
-    NORMAL = "normal"
-    STARTING = "starting"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The state of the whole gateway: the word, the number that matters, and what is safe and what waits."""
-
-    overall: Overall
-    headline: str
-    safe: str
-    todo: tuple[Diagnosis, ...]
-
-
-def judge(snapshot: Snapshot, *, zone: tzinfo, rate: float, is_first_password: bool = False) -> Verdict:
-    """Everything that is wrong, the worst first, and one sentence for all of it. `rate` is readings a second."""
+def find(snapshot: Snapshot, *, zone: tzinfo, is_first_password: bool = False) -> tuple[Diagnosis, ...]:
+    """Everything that is wrong, the worst first."""
     found = [
         *(_unit_trouble(unit) for unit in snapshot.units),
-        *(_silent(device, snapshot, zone) for device in snapshot.devices if device.state == "OFFLINE"),
+        *_silences(snapshot, zone),
+        *(_partly(device) for device in snapshot.devices if device.state == "PARTLY"),
         *(_waiting(sink, snapshot, zone) for sink in snapshot.sinks),
         _disk(snapshot),
         _ledger(snapshot),
         _clock(snapshot),
         _password() if is_first_password else None,
     ]
-    todo = tuple(sorted((one for one in found if one), key=lambda one: (one.priority, one.what)))
-    overall = _overall(snapshot, todo)
-    headline = f"{overall.value.capitalize()}: {_number_that_matters(snapshot, overall, rate)}"
-    return Verdict(overall=overall, headline=headline, safe=_safe(snapshot), todo=todo)
+    return tuple(sorted((one for one in found if one), key=lambda one: (one.priority, one.what)))
 
 
 def _unit_trouble(unit: Unit) -> Diagnosis | None:
@@ -92,11 +86,12 @@ def _unit_trouble(unit: Unit) -> Diagnosis | None:
             link=link,
         )
     if unit.state is UnitState.STOPPED:
+        is_log = unit.name == KAFKA
         return Diagnosis(
-            priority=Priority.HIGH,
+            priority=Priority.CRITICAL if is_log else Priority.HIGH,
             what=f"{name} does not run",
-            evidence="The configuration wants it, but it was stopped or has not been started.",
-            hand="Run: streamforge apply. If it stays, read its log.",
+            evidence=f"It is wanted, but it was stopped or has not been started.{_HELD if is_log else ''}",
+            hand=f"Start it (systemctl start {unit.name}) or restart the gateway. If that does not help, read its log.",
             link=link,
         )
     if unit.state is UnitState.UNHEALTHY:
@@ -127,23 +122,80 @@ def _bad_configuration(unit: Unit) -> Diagnosis:
 
 
 def _given_up(unit: Unit) -> Diagnosis:
+    is_log = unit.name == KAFKA
     return Diagnosis(
-        priority=Priority.CRITICAL if unit.name == KAFKA else Priority.HIGH,
-        what=f"{readable(unit.name)} has stopped and is not started again",
-        evidence=f"It failed too often within 5 minutes. {unit.status}".strip(),
-        hand="Read its last lines in the log, then start it again or call the service.",
+        priority=Priority.CRITICAL if is_log else Priority.HIGH,
+        what=f"{readable(unit.name)} has failed and is not started again",
+        evidence=f"{_why(unit.status)}{_HELD if is_log else ''}",
+        hand="Read its last lines in the log, then run: "
+        f"systemctl reset-failed {unit.name}; systemctl start {unit.name}.",
         link=f"/log?unit={unit.name}",
+    )
+
+
+def _why(status: str) -> str:
+    """systemd's word for how a unit ended, as a sentence."""
+    if status.startswith("bad configuration"):
+        return "Its configuration or a secret of it is not right."
+    result = status.partition("(")[2].rstrip(")")
+    return f"It was started 5 times within 5 minutes; the last time it {_ENDS.get(result, 'ended with an error')}."
+
+
+def _silences(snapshot: Snapshot, zone: tzinfo) -> list[Diagnosis]:
+    """One diagnosis a silent device; but one for all where nothing at their common address answers."""
+    by_host: dict[tuple[str, str], list[Device]] = {}
+    for device in snapshot.devices:
+        by_host.setdefault((device.unit, _host(device)), []).append(device)
+    found: list[Diagnosis] = []
+    for (_, host), here in by_host.items():
+        silent = [device for device in here if device.state == "OFFLINE"]
+        if host and len(silent) > 1 and len(silent) == len(here):
+            found.append(_all_silent(host, silent, snapshot, zone))
+        else:
+            found += [_silent(device, snapshot, zone) for device in silent]
+    return found
+
+
+def _host(device: Device) -> str:
+    return device.address.partition(" ")[0]
+
+
+def _all_silent(host: str, devices: list[Device], snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
+    last = max(device.last_success_us for device in devices)
+    seen = f"No answer since {words.clock(last, snapshot.taken_us, zone)}" if last else "They have never answered"
+    names = words.listed([device.asset_id for device in devices])
+    return Diagnosis(
+        priority=Priority.HIGH,
+        what=f"Nothing answers at {host}: {names} are silent",
+        evidence=f"{seen}{_because(devices[0], host)}.",
+        hand="Check the network cable, the power of the PLC and its address.",
+        link="/devices",
+    )
+
+
+def _because(device: Device, host: str) -> str:
+    """What the device's last error says beyond its address."""
+    error = device.last_error.removeprefix(f"{host}: ")
+    return f" ({error[:1].lower()}{error[1:]})" if error else ""
+
+
+def _partly(device: Device) -> Diagnosis:
+    return Diagnosis(
+        priority=Priority.MEDIUM,
+        what=f"{device.asset_id} answers only in part",
+        evidence=f"Some of its {device.points} points do not answer{_because(device, _host(device))}.",
+        hand="Wait a minute; if it stays, compare the points of the configuration with the device's manual.",
+        link=f"/devices#{quote(device.asset_id)}",
     )
 
 
 def _silent(device: Device, snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
     last = device.last_success_us
     seen = f"No answer since {words.clock(last, snapshot.taken_us, zone)}" if last else "It has never answered"
-    error = f" ({device.last_error})" if device.last_error else ""
     return Diagnosis(
         priority=Priority.HIGH,
         what=f"{device.asset_id} is silent",
-        evidence=f"{seen}, {device.address or device.unit}{error}.",
+        evidence=f"{seen}, {device.address or device.unit}{_because(device, _host(device))}.",
         hand=_hand_for(device, snapshot),
         link=f"/devices#{quote(device.asset_id)}",
     )
@@ -151,15 +203,11 @@ def _silent(device: Device, snapshot: Snapshot, zone: tzinfo) -> Diagnosis:
 
 def _hand_for(device: Device, snapshot: Snapshot) -> str:
     """What to check first depends on who else answers at this address."""
-    host = device.address.partition(" ")[0]
-    here = [one for one in snapshot.devices if one.unit == device.unit and one.address.partition(" ")[0] == host]
+    here = [one for one in snapshot.devices if one.unit == device.unit and _host(one) == _host(device)]
     answering = [one.asset_id for one in here if one.state == "ONLINE"]
     if answering:
         verb = "answer" if len(answering) > 1 else "answers"
-        names = " and ".join(answering[:2]) if len(answering) < 3 else f"{answering[0]} and {len(answering) - 1} others"
-        return f"At the same address {names} {verb}: check this device's power and its unit number."
-    if len(here) > 1:
-        return "No device at this address answers: check the network cable, the power and the address."
+        return f"At the same address {words.listed(answering)} {verb}: check this device's power and its unit number."
     return "Check its power, the network cable and the address."
 
 
@@ -223,71 +271,10 @@ def _password() -> Diagnosis:
     )
 
 
-def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
-    states = {unit.state for unit in snapshot.units}
-    kafka = next((unit.state for unit in snapshot.units if unit.name == KAFKA), UnitState.HEALTHY)
-    if kafka is UnitState.FAILED:
-        return Overall.FAILED
-    if kafka in (UnitState.UNHEALTHY, UnitState.SILENT) or UnitState.FAILED in states:
-        return Overall.UNHEALTHY
-    if kafka is UnitState.STARTING or not snapshot.units:
-        return Overall.STARTING
-    is_degraded = any(one.priority <= Priority.MEDIUM for one in todo) or UnitState.DEGRADED in states
-    return Overall.DEGRADED if is_degraded else Overall.NORMAL
-
-
-def _number_that_matters(snapshot: Snapshot, overall: Overall, rate: float) -> str:
-    bad_units = [unit for unit in snapshot.units if unit.state in (UnitState.FAILED, UnitState.UNHEALTHY)]
-    if overall in (Overall.FAILED, Overall.UNHEALTHY) and bad_units:
-        more = f", and {len(bad_units) - 1} more" if len(bad_units) > 1 else ""
-        return f"{readable(bad_units[0].name)} does not run{more}"
-    if overall is Overall.STARTING:
-        return "the gateway is coming up"
-    return _trouble_outside(snapshot) or _all_well(snapshot, overall, rate)
-
-
-def _trouble_outside(snapshot: Snapshot) -> str:
-    offline = sum(device.state == "OFFLINE" for device in snapshot.devices)
-    if offline:
-        verb = "does" if offline == 1 else "do"
-        return f"{offline} of {words.plural(len(snapshot.devices), 'device')} {verb} not answer"
-    waiting = [sink.name for sink in snapshot.sinks if sink.is_waiting]
-    return f"{waiting[0]} takes no data" if waiting else ""
-
-
-def _all_well(snapshot: Snapshot, overall: Overall, rate: float) -> str:
-    total = len(snapshot.devices)
-    if overall is Overall.DEGRADED:
-        ill = next((unit for unit in snapshot.units if unit.state is UnitState.DEGRADED), None)
-        return f"{readable(ill.name)}: {ill.status}" if ill is not None and ill.status else "see what to do"
-    if not total:
-        return "no device is configured yet"
-    answer = f"all {total} devices answer" if total > 1 else "1 device answers"
-    return f"{answer}, {words.rate(rate)} readings a second"
-
-
-def _safe(snapshot: Snapshot) -> str:
-    waiting = [sink for sink in snapshot.sinks if sink.is_waiting]
-    behind = [sink for sink in snapshot.sinks if not sink.is_waiting and sink.lag_records > LAG_RECORDS]
-    if snapshot.ledger is not None and snapshot.ledger.evicted:
-        kept = f"{words.plural(snapshot.ledger.evicted, 'reading')} had to give way before delivery."
-    else:
-        kept = "Everything read is kept."
-    if waiting:
-        names = " and ".join(sink.name for sink in waiting)
-        return f"{kept} Data out to {names} waits and goes on by itself."
-    if behind:
-        records = words.plural(sum(sink.lag_records for sink in behind), "record")
-        return f"{kept} {records} are on their way out."
-    if snapshot.sinks:
-        return f"{kept} Delivery is up to date."
-    return f"{kept} Nothing is delivered: no way out is configured."
-
-
 def readable(unit: str) -> str:
     """A unit as people call it: "Adapter modbus-tcp/plant", "Validator", "The log (Kafka)"."""
-    if unit == KAFKA:
-        return "The log (Kafka)"
+    if unit in _NAMES:
+        return _NAMES[unit]
     kind, _, rest = unit.removeprefix("streamforge-").partition("-")
     if kind in ("adapter", "sink", "transform") and rest:
         name = rest.replace("@", "/")
