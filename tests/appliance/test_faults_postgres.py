@@ -1,5 +1,7 @@
 """A real PostgreSQL beside the appliance as its second sink: away, refusing, stopped for a minute; and its password."""
 
+import random
+import signal
 import time
 from collections.abc import Iterator
 
@@ -12,6 +14,7 @@ pytestmark = [pytest.mark.appliance, pytest.mark.timeout(240)]
 POSTGRES = "streamforge-sink-postgres@plant"
 SECRET = f"{POSTGRES}.postgres-password"
 STOPPED_SECONDS = 60.0
+KILLS = 3
 CONFIGURATION = "/run/with-postgres"
 KEY = "hostname, adapter_id, epoch, seq, index"
 TOML = """
@@ -59,6 +62,18 @@ def stored(server: Postgres) -> tuple[object, ...]:
     return server.rows("plant", query)[0]
 
 
+def assert_all_stored(plant: Plant, postgres: Postgres) -> None:
+    """Every reading stands there once, as it does in topics and files; the account holds for both sinks."""
+    plant.assert_balanced()
+    with plant.at_rest() as verdict:
+        total = verdict.readings - verdict.rejected
+        plant.wait("all rows", lambda: stored(postgres) == (total, total))
+        assert verdict.faults() == {}
+    plant.wait("the adapter", lambda: plant.is_well(ADAPTER))
+    plant.assert_balanced()
+    assert {row["sink"] for row in plant.ledger()["rows"]} == {"file@export", "postgres@plant"}
+
+
 def test_without_its_secret_or_with_a_wrong_one_the_sink_says_so_and_stays_down(
     plant: Plant, postgres: Postgres
 ) -> None:
@@ -90,6 +105,21 @@ def test_a_secret_goes_to_the_unit_that_it_names_and_to_no_other(plant: Plant, p
     plant.wait("rows", lambda: plant.delivered(POSTGRES) > 0)
 
 
+def test_kill_9_of_the_sink_loses_and_doubles_nothing(plant: Plant, postgres: Postgres) -> None:
+    postgres.start()
+    give_secret(plant, PASSWORD)
+    plant.shell(f"streamforge apply {CONFIGURATION}")
+    moments = random.Random(POSTGRES)
+    for _ in range(KILLS):
+        plant.wait("the sink", lambda: plant.is_well(POSTGRES))
+        time.sleep(moments.uniform(0.2, 1.5))
+        before = plant.show(POSTGRES, "InvocationID")
+        plant.signal(plant.main_process(POSTGRES), signal.SIGKILL)
+        plant.wait("its next start", lambda old=before: plant.show(POSTGRES, "InvocationID") != old)  # type: ignore[misc]
+    plant.wait("the sink", lambda: plant.is_well(POSTGRES))
+    assert_all_stored(plant, postgres)
+
+
 def test_an_unreachable_postgres_is_waited_for_and_one_that_stops_for_a_minute_ends_complete(
     plant: Plant, postgres: Postgres
 ) -> None:
@@ -114,11 +144,4 @@ def test_an_unreachable_postgres_is_waited_for_and_one_that_stops_for_a_minute_e
     postgres.start()
     plant.wait("the sink", lambda: plant.is_well(POSTGRES))
     assert len(plant.events(POSTGRES, "target_away", since)) == 2, "one warning each time it is away"
-    plant.assert_balanced()
-    with plant.at_rest() as verdict:
-        total = verdict.readings - verdict.rejected
-        plant.wait("all rows", lambda: stored(postgres) == (total, total))
-        assert verdict.faults() == {}
-    plant.wait("the adapter", lambda: plant.is_well(ADAPTER))
-    plant.assert_balanced()
-    assert {row["sink"] for row in plant.ledger()["rows"]} == {"file@export", "postgres@plant"}
+    assert_all_stored(plant, postgres)
