@@ -29,6 +29,7 @@ from streamforge.service import Component
 _log = Log("adapter")
 SLICE_SECONDS = 0.25
 NOTE_SECONDS = 10.0
+SILENCE_SECONDS = 5.0
 BAD = Quality.BAD.value
 # How the reason of a reading begins that only another configuration can make good.
 CONFIG_ERROR = "config_error"
@@ -70,6 +71,7 @@ class PollerComponent:
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped_said = 0
+        self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
 
@@ -121,6 +123,8 @@ class PollerComponent:
 
     def _push(self, outbox: Outbox) -> None:
         settled = outbox.settle()
+        if settled or outbox.is_empty:
+            self._acknowledged_at = time.monotonic()
         if settled:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
@@ -238,9 +242,16 @@ class PollerComponent:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
+    def _broker_reason(self) -> str:
+        """Why the log does not take readings; "" = it does. A silent broker is waited for (decision 0002)."""
+        if not self._link.is_connected:
+            return self._link.reason
+        silent_seconds = time.monotonic() - self._acknowledged_at
+        return f"no acknowledgement for {silent_seconds:.0f} s" if silent_seconds > SILENCE_SECONDS else ""
+
     def _is_well(self) -> bool:
         records = self._records.values()
-        return self._link.is_connected and all(r.state is DeviceState.ONLINE and not r.refused for r in records)
+        return not self._broker_reason() and all(r.state is DeviceState.ONLINE and not r.refused for r in records)
 
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
@@ -248,8 +259,8 @@ class PollerComponent:
         parts = [f"{len(self._devices) - len(away)} of {len(self._devices)} devices answer"]
         parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
         parts += [f"{key}: {record.refused}" for key, record in self._records.items() if record.refused]
-        if not self._link.is_connected:
-            parts.append(f"waiting for the broker: {self._link.reason}")
+        if reason := self._broker_reason():
+            parts.append(f"waiting for the broker: {reason}")
         return "; ".join(parts)
 
     def health(self) -> Health:
