@@ -4,7 +4,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from streamforge.gateway import overview
 from streamforge.gateway.overview import Overview, UnitView
 from streamforge.gateway.systemctl import Systemctl
 from streamforge.model import TimeQuality
+from streamforge.web import words
 from streamforge.web.ledger_keeper import LedgerKeeper
 from streamforge.web.snapshot import Clock, Device, Disk, Sink, Snapshot, Stage, Unit, UnitState
 
@@ -58,6 +60,7 @@ class Gatherer:
             disk=Disk(used_bytes=seen.disk_used_bytes, total_bytes=seen.disk_total_bytes),
             uptime_seconds=time.monotonic(),
             readings_per_second=seen.readings_per_second,
+            held_bytes=seen.waiting_bytes,
             units=tuple(unit_of(view) for view in seen.units),
             devices=tuple(device for view in seen.units for device in devices_of(view)),
             sinks=sinks,
@@ -84,7 +87,7 @@ def unit_of(view: UnitView) -> Unit:
     return Unit(
         name=view.unit,
         state=_WORDS.get(view.status) or UnitState(view.state.value.lower()),
-        status=view.status,
+        status=words.plain(view.status),
         since_us=view.since_us,
         restarts=view.restarts,
         faults=view.faults,
@@ -101,7 +104,7 @@ _WORDS = {
 
 
 def devices_of(view: UnitView) -> list[Device]:
-    """The devices that an adapter reports."""
+    """The devices that an adapter reports; what it reads at several intervals is still one device."""
     details = view.details
     if details.get("kind") != "adapter":
         return []
@@ -110,7 +113,25 @@ def devices_of(view: UnitView) -> list[Device]:
         "protocol": str(details.get("protocol", "")),
         "adapter_id": str(details.get("adapter_id", "")),
     }
-    return [_device(one, common) for one in details.get("devices", ())]
+    found: dict[tuple[str, str], list[Device]] = {}
+    for device in (_device(one, common) for one in details.get("devices", ())):
+        found.setdefault((device.asset_id, device.address), []).append(device)
+    return [_merged(parts) for parts in found.values()]
+
+
+def _merged(parts: Sequence[Device]) -> Device:
+    states = {part.state for part in parts}
+    worst = next(state for state in ("OFFLINE", "CONNECTING", *states) if state in states)
+    return replace(
+        parts[0],
+        state="PARTLY" if {"OFFLINE", "ONLINE"} <= states else worst,
+        last_success_us=max(part.last_success_us for part in parts),
+        last_error=next((part.last_error for part in parts if part.last_error), ""),
+        interval_seconds=min(part.interval_seconds for part in parts),
+        points=sum(part.points for part in parts),
+        requests=sum(part.requests for part in parts),
+        errors=sum(part.errors for part in parts),
+    )
 
 
 def _device(one: Health, common: Mapping[str, str]) -> Device:

@@ -72,7 +72,8 @@ class PageServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             connection = self._wrap(request)
             if isinstance(connection, ssl.SSLSocket):
                 connection.do_handshake()
-            self.finish_request(connection, client_address)
+            # An IPv4 client of a dual-stack socket is written as people write it.
+            self.finish_request(connection, (client_address[0].removeprefix("::ffff:"), *client_address[1:]))
         except OSError:
             return  # the client went away, speaks no TLS, or ran into its deadline
         finally:

@@ -12,12 +12,12 @@ from urllib.parse import urlencode, urlsplit
 from bottle import HTTPResponse, request
 
 from streamforge.web import csrf, words
-from streamforge.web.diagnosis import judge
 from streamforge.web.gather import Gatherer
 from streamforge.web.last_values import LastValues
 from streamforge.web.passwords import Gate
 from streamforge.web.sessions import COOKIE, Session, Sessions
 from streamforge.web.stream import Streams
+from streamforge.web.verdict import judge
 from streamforge.web.view import FOLDER, View, render
 
 NAVIGATION = (

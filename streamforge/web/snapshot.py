@@ -40,7 +40,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One polled or subscribed device of an adapter."""
+    """One device of an adapter. State: ONLINE, CONNECTING, OFFLINE, or PARTLY: some of its points do not answer."""
 
     unit: str
     key: str
@@ -125,7 +125,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The gateway at one moment."""
+    """The gateway at one moment. `held_bytes`: read, and not yet in the log."""
 
     taken_us: int
     hostname: str
@@ -134,6 +134,7 @@ class Snapshot:
     disk: Disk
     uptime_seconds: float = 0.0
     readings_per_second: float | None = None
+    held_bytes: int = 0
     units: tuple[Unit, ...] = ()
     devices: tuple[Device, ...] = ()
     sinks: tuple[Sink, ...] = ()

@@ -10,9 +10,10 @@ from urllib.parse import quote
 from bottle import SimpleTemplate
 
 from streamforge.web import words
-from streamforge.web.diagnosis import Verdict
+from streamforge.web.diagnosis import readable
 from streamforge.web.last_values import LastValues
 from streamforge.web.snapshot import Snapshot
+from streamforge.web.verdict import Verdict
 
 FOLDER = Path(__file__).parent
 _TEMPLATES = FOLDER / "templates"
@@ -45,7 +46,7 @@ class View:
 
 def render(template: str, **names: object) -> str:
     """The template of that name, filled in; every `{{...}}` is escaped."""
-    return str(_compiled(template).render(words=words, quote=quote, **names)).strip()
+    return str(_compiled(template).render(words=words, readable=readable, quote=quote, **names)).strip()
 
 
 @lru_cache(maxsize=64)

@@ -1,11 +1,20 @@
 """Numbers and times as a person reads them. Pure; times are microseconds since 1970 UTC unless the name says more."""
 
 import math
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from streamforge.model import Value
 
 _MICROSECONDS = 1_000_000
+_SYMBOLS = {
+    "celsius": "\u00b0C", "fahrenheit": "\u00b0F", "kelvin": "K", "percent": "%", "m2": "m\u00b2", "m3": "m\u00b3",
+    "m3/h": "m\u00b3/h", "Nm3/h": "Nm\u00b3/h", "m3/s": "m\u00b3/s", "m/s2": "m/s\u00b2", "uS/cm": "\u00b5S/cm",
+    "ohm": "\u03a9",
+}  # fmt: skip
+# How a unit's status says that it waits for Kafka; the rest of such a line is the client's own.
+_WAITS_FOR_LOG = re.compile(r"(waiting for )?the broker\b.*", re.DOTALL)
 
 
 def local_zone() -> tzinfo:
@@ -72,6 +81,23 @@ def size(size_bytes: float) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """ "1 device", "6 devices"."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def unit(name: str) -> str:
+    """A unit of measure by its sign where it has one: "celsius" is written \u00b0C."""
+    return _SYMBOLS.get(name, name)
+
+
+def plain(status: str) -> str:
+    """What a unit says of itself, without the words of the client library."""
+    return _WAITS_FOR_LOG.sub("waits for the log (Kafka)", status)
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c", "a and 4 others"."""
+    if len(names) > 3:
+        return f"{names[0]} and {len(names) - 1} others"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def value(reading: Value) -> str:

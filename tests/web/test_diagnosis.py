@@ -5,8 +5,9 @@ from datetime import UTC
 
 import pytest
 
-from streamforge.web.diagnosis import Overall, Priority, Verdict, judge, readable
+from streamforge.web.diagnosis import Priority, readable
 from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, Snapshot, Unit, UnitState
+from streamforge.web.verdict import Overall, Verdict, judge
 
 NOW = 1_790_000_000_000_000
 MINUTE = 60_000_000
@@ -45,9 +46,32 @@ def test_one_silent_device_of_two_at_one_address_is_the_devices_fault() -> None:
 
 def test_all_silent_at_one_address_is_the_lines_fault() -> None:
     silent = tuple(replace(device, state="OFFLINE") for device in (PUMP, BOILER))
-    for todo in verdict(replace(WELL, devices=silent)).todo:
-        assert "check the network cable" in todo.hand
-        assert "It has never answered" in todo.evidence
+    (todo,) = verdict(replace(WELL, devices=silent)).todo
+    assert todo.what == "Nothing answers at 10.0.0.5:502: pump and boiler are silent"
+    assert "Check the network cable" in todo.hand
+    assert "They have never answered" in todo.evidence
+
+
+def test_a_device_that_answers_some_requests_only_says_which_kind_of_fault() -> None:
+    part = replace(PUMP, state="PARTLY", last_error="10.0.0.5:502: illegal data address")
+    (todo,) = verdict(replace(WELL, devices=(part, BOILER))).todo
+    assert (todo.priority, todo.what) == (Priority.MEDIUM, "pump answers only in part")
+    assert "(illegal data address)" in todo.evidence
+
+
+def test_without_the_log_the_adapters_hold_what_they_read() -> None:
+    stopped = Unit(name="kafka", state=UnitState.STOPPED)
+    found = verdict(replace(WELL, units=(ADAPTER, stopped), held_bytes=1_200_000))
+    assert found.headline == "Unhealthy: the log (Kafka) does not run"
+    assert found.safe == "What was read before is kept. New readings wait in memory (1.2 MB) until the log runs again."
+    assert "systemctl start kafka" in found.todo[0].hand
+
+
+def test_a_unit_that_systemd_gave_up_says_how_it_ended() -> None:
+    failed = Unit(name=ADAPTER.name, state=UnitState.FAILED, status="given up by systemd (signal)")
+    found = verdict(replace(WELL, units=(failed,)))
+    assert found.headline == "Unhealthy: adapter modbus-tcp/plant has failed"
+    assert found.todo[0].evidence == "It was started 5 times within 5 minutes; the last time it was killed."
 
 
 def test_a_sink_that_waits_is_medium_and_nothing_is_lost() -> None:
@@ -69,6 +93,7 @@ def test_a_sink_that_waits_is_medium_and_nothing_is_lost() -> None:
         (ADAPTER.name, UnitState.STOPPED, Overall.DEGRADED, Priority.HIGH),
         (ADAPTER.name, UnitState.SILENT, Overall.DEGRADED, Priority.MEDIUM),
         ("kafka", UnitState.SILENT, Overall.UNHEALTHY, Priority.MEDIUM),
+        ("kafka", UnitState.STOPPED, Overall.UNHEALTHY, Priority.CRITICAL),
     ],
 )
 def test_units_that_do_not_work(name: str, state: UnitState, overall: Overall, priority: Priority) -> None:
@@ -120,4 +145,4 @@ def test_units_have_readable_names() -> None:
     assert readable("streamforge-adapter-modbus-tcp@plant") == "Adapter modbus-tcp/plant"
     assert readable("streamforge-transform-validator") == "Validator"
     assert readable("kafka") == "The log (Kafka)"
-    assert readable("streamforge-web") == "Web"
+    assert readable("streamforge-web") == "This page"

@@ -173,6 +173,6 @@ def test_systemd_passes_the_listening_socket(monkeypatch: pytest.MonkeyPatch) ->
     server_module.start(server)
     with connect(server.port) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert client.makefile("rb").read().endswith(b"\r\n\r\n::ffff:127.0.0.1")
+        assert client.makefile("rb").read().endswith(b"\r\n\r\n127.0.0.1")
     server.shutdown()
     server.server_close()

@@ -43,6 +43,20 @@ def test_counts_and_sizes() -> None:
     assert (words.plural(1, "device"), words.plural(6, "device")) == ("1 device", "6 devices")
 
 
+def test_units_have_signs_and_names_are_listed() -> None:
+    assert [words.unit(name) for name in ("celsius", "m3/h", "bar")] == ["\u00b0C", "m\u00b3/h", "bar"]
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.listed(["a", "b", "c", "d"]) == "a and 3 others"
+
+
+def test_the_client_librarys_words_stay_out() -> None:
+    away = "waiting for the broker: the broker at 127.0.0.1:9092 is away: KafkaTimeoutError: no"
+    assert words.plain(away) == "waits for the log (Kafka)"
+    assert words.plain(f"3 of 3 devices answer; {away}") == "3 of 3 devices answer; waits for the log (Kafka)"
+    assert words.plain("delivering to file") == "delivering to file"
+
+
 def test_another_day_is_named() -> None:
     assert words.clock(NOW, NOW, UTC) == "14:13:20"
     assert words.clock(NOW - 86_400_000_000, NOW, UTC) == "2026-09-20 14:13:20"
