@@ -255,8 +255,11 @@ class PollerComponent:
 
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
-        away = sorted(key for key, record in self._records.items() if record.state is not DeviceState.ONLINE)
-        parts = [f"{len(self._devices) - len(away)} of {len(self._devices)} devices answer"]
+        # A device that is read at several intervals is one for people.
+        here = {(device.asset_id, device.address): True for device in self._devices}
+        for device in self._devices:
+            here[device.asset_id, device.address] &= self._records[device.key].state is DeviceState.ONLINE
+        parts = [f"{sum(here.values())} of {len(here)} devices answer"]
         parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
         parts += [f"{key}: {record.refused}" for key, record in self._records.items() if record.refused]
         if reason := self._broker_reason():

@@ -41,7 +41,7 @@ _ORDER = tuple(State)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitView:
-    """One unit. `details` as it says them itself; `memory_bytes` 0 = not known."""
+    """One unit. `details` as it says them itself, `active` as systemd does; `memory_bytes` 0 = not known."""
 
     unit: str
     state: State
@@ -51,6 +51,7 @@ class UnitView:
     since_us: int = 0
     faults: tuple[Fault, ...] = ()
     details: Mapping[str, Any]
+    active: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,7 @@ def _view(name: str, of: Mapping[str, str], health: Mapping[str, Any], faults: t
         since_us=int(health.get("since_us") or 0),
         faults=faults,
         details=details if isinstance(details, dict) else {},
+        active=of.get("ActiveState", ""),
     )
 
 
@@ -159,7 +161,8 @@ def _judge(of: Mapping[str, str], health: Mapping[str, Any], faults: tuple[Fault
         return (State.DEGRADED, f"refused a new configuration: {faults[0]}") if is_stale else (state, said)
     if active == "active":
         return State.HEALTHY, said or "running"
-    return State.UNHEALTHY, f"bad configuration: {faults[0]}" if faults else said or "not running"
+    # What systemd has as its status text is of the unit's last life.
+    return State.UNHEALTHY, f"bad configuration: {faults[0]}" if faults else "not running"
 
 
 def _healths(runtime: Path) -> dict[str, Mapping[str, Any]]:

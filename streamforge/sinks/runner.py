@@ -253,7 +253,11 @@ class SinkComponent:
         if self._broker_away:
             return f"waiting for the broker: {self._broker_away}"
         lag = self._lag()
-        return f"delivering to {self._kind}, {lag} records behind" if lag else f"delivering to {self._kind}, up to date"
+        return (
+            f"delivering to {self._kind}, {lag} record{'s' * (lag != 1)} behind"
+            if lag
+            else f"delivering to {self._kind}, up to date"
+        )
 
     def health(self) -> Health:
         """DEGRADED while the target or the broker is away."""

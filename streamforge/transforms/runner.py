@@ -184,7 +184,7 @@ class TransformComponent:
         if self._reason:
             return f"waiting for the broker: {self._reason}"
         lag = self._lag()
-        return f"{len(self._stages)} stages, {lag} records behind" if lag else f"{len(self._stages)} stages, up to date"
+        return f"{lag} record{'s' * (lag != 1)} behind" if lag else "up to date"
 
     def health(self) -> Health:
         """DEGRADED while the broker is away."""

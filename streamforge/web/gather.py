@@ -86,7 +86,7 @@ def unit_of(view: UnitView) -> Unit:
     """A unit in the page's words: silent, stopped and starting are told apart from ill."""
     return Unit(
         name=view.unit,
-        state=_WORDS.get(view.status) or UnitState(view.state.value.lower()),
+        state=_BY_SYSTEMD.get(view.active) or _BY_STATUS.get(view.status) or UnitState(view.state.value.lower()),
         status=words.plain(view.status),
         since_us=view.since_us,
         restarts=view.restarts,
@@ -94,9 +94,11 @@ def unit_of(view: UnitView) -> Unit:
     )
 
 
-_WORDS = {
+_BY_STATUS = {
     "does not answer": UnitState.SILENT,
     "not running": UnitState.STOPPED,
+}
+_BY_SYSTEMD = {
     "activating": UnitState.STARTING,
     "reloading": UnitState.STARTING,
     "deactivating": UnitState.STOPPED,

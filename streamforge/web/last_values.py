@@ -6,6 +6,7 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from streamforge.model import Quality, ReadingBatch, Value
 
@@ -104,18 +105,25 @@ class LastValues:
             return tuple(sorted({asset_id for asset_id, _ in self._values}))
 
     def of(self, asset_id: str) -> tuple[LastValue, ...]:
-        """The parameters of one asset, in the order in which the adapter reads them."""
+        """The parameters of one asset by name: what comes first changes from scan to scan."""
         with self._lock:
-            return tuple(last for (asset, _), last in self._values.items() if asset == asset_id)
+            found = [last for (asset, _), last in self._values.items() if asset == asset_id]
+        return tuple(sorted(found, key=lambda last: last.parameter))
 
     def trace(self, asset_id: str) -> tuple[str, Sequence[float], float]:
         """Parameter, points and span in seconds of the asset's most telling trace; ("", (), 0) where there is none."""
         with self._lock:
             traces = [(key[1], trace) for key, trace in self._traces.items() if key[0] == asset_id]
             moving = [(name, trace) for name, trace in traces if len(set(trace.points)) > 2]
-            for name, trace in moving or traces[:1]:
+            # A counter only rises: its picture says nothing.
+            swinging = [(name, trace) for name, trace in moving if not _only_rises(trace.points)]
+            for name, trace in swinging or moving or traces[:1]:
                 return name, tuple(trace.points), trace.span_seconds
         return "", (), 0.0
+
+
+def _only_rises(points: Sequence[float]) -> bool:
+    return all(one <= next_one for one, next_one in pairwise(points))
 
 
 def _last(batch: ReadingBatch, index: int, parameter: str) -> LastValue:

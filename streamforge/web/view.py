@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
-from bottle import SimpleTemplate
+from bottle import SimpleTemplate, html_escape
 
 from streamforge.web import words
 from streamforge.web.diagnosis import readable
@@ -44,9 +44,16 @@ class View:
         return words.since(time_us, self.now_us)
 
 
+def breakable(name: str) -> str:
+    """A name as HTML that may be broken after its underscores."""
+    return str(html_escape(name)).replace("_", "_<wbr>")
+
+
 def render(template: str, **names: object) -> str:
     """The template of that name, filled in; every `{{...}}` is escaped."""
-    return str(_compiled(template).render(words=words, readable=readable, quote=quote, **names)).strip()
+    return str(
+        _compiled(template).render(words=words, readable=readable, breakable=breakable, quote=quote, **names)
+    ).strip()
 
 
 @lru_cache(maxsize=64)

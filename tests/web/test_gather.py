@@ -31,6 +31,6 @@ def test_a_device_of_which_one_part_does_not_answer_answers_in_part() -> None:
 
 
 def test_the_client_librarys_words_do_not_reach_the_page() -> None:
-    away = UnitView(unit="streamforge-transform-validator", state=State.DEGRADED, details={},
-                    status="waiting for the broker: the broker at 127.0.0.1:9092 is away: KafkaTimeoutError")  # fmt: skip
+    status = "waiting for the broker: the broker at 127.0.0.1:9092 is away: KafkaTimeoutError"
+    away = UnitView(unit="streamforge-transform-validator", state=State.DEGRADED, details={}, status=status)
     assert unit_of(away).status == "waits for the log (Kafka)"

@@ -1,9 +1,10 @@
 """Now: the state in words, what to do, the figures that matter, the ledger, devices and services."""
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 from streamforge.web import sparkline
-from streamforge.web.snapshot import Device, Ledger
+from streamforge.web.snapshot import Device, Ledger, Unit, UnitState
 from streamforge.web.view import View, render
 
 PATH, NAME, TITLE = "/", "now", "Now"
@@ -21,7 +22,7 @@ def blocks(view: View) -> dict[str, str]:
         "devices": render(
             "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
         ),
-        "services": render("now_services", units=view.snapshot.units),
+        "services": render("now_services", units=working(view.snapshot.units)),
     }
 
 
@@ -29,6 +30,12 @@ def listed(view: View) -> list[Device]:
     """The devices that the page lists: the silent ones first, where there are many."""
     devices = sorted(view.snapshot.devices, key=lambda one: (one.state == "ONLINE", one.asset_id))
     return devices[:MOST_ROWS]
+
+
+def working(units: Sequence[Unit]) -> list[Unit]:
+    """What people may care about: the ill ones first, and nothing that did its one job at the start."""
+    lasting = [unit for unit in units if unit.status != "done"]
+    return sorted(lasting, key=lambda unit: unit.state is UnitState.HEALTHY)
 
 
 def more(view: View) -> int:
