@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
         return EXIT_FATAL
     print(text(done))
     if given.boot:
-        Notifier().status(f"generation {done.number}: {len(done.plan.start)} adapters and sinks")
+        Notifier().status(f"generation {done.number} is in force")
     late = () if given.boot else laggards((*done.plan.restart, *done.plan.start), Systemctl())
     for one in late:
         print(f"streamforge apply: {one}", file=sys.stderr)

@@ -90,5 +90,5 @@ def main() -> int:
         _log.error("topics_not_set_up", reason=str(error))
         return EXIT_FATAL
     _log.info("topics_set_up", changes=str(changes))
-    Notifier().status(str(changes))
+    Notifier().status(f"{len(TOPICS)} topics and the rights of {len(PRINCIPALS)} users are in place")
     return EXIT_STOPPED

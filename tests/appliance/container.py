@@ -50,11 +50,13 @@ def free_network() -> ipaddress.IPv4Network:
 class Container:
     """One appliance. A context manager: `start` on entering, `stop` on leaving, whatever happened between.
 
-    `plant`: the simulated plant runs in it and its configuration is the factory's. `live`: the checkout's package
-    replaces the image's, so that an edit needs only a restart of the unit.
+    `plant`: the simulated plant runs in it and its configuration is the factory's. `live`: `package`, the checkout's
+    unless told otherwise, replaces the image's, so that an edit needs only a restart of the unit.
     """
 
-    def __init__(self, *, plant: bool = True, live: bool = False, image: Path = IMAGE) -> None:
+    def __init__(
+        self, *, plant: bool = True, live: bool = False, package: Path = REPOSITORY / "streamforge", image: Path = IMAGE
+    ) -> None:
         self.image = image
         self.name = f"sf{os.getpid()}{next(_numbers) or ''}"[-11:]
         self.network = free_network()
@@ -62,7 +64,7 @@ class Container:
         self.started_at = 0.0
         self._folder = Path(tempfile.mkdtemp(prefix="streamforge-", dir="/var/tmp"))
         self._console = self._folder / "console.log"
-        self._plant, self._live = plant, live
+        self._plant, self._package = plant, package if live else None
         self._process: subprocess.Popen[bytes] | None = None
         self.leader = 0
 
@@ -90,8 +92,8 @@ class Container:
             words += ["--keep-unit"]
         if self._plant:
             words += [f"--bind-ro={self.image / SIMULATED_PLANT}:/{FACTORY}"]
-        if self._live:
-            words += [f"--bind-ro={REPOSITORY / 'streamforge'}:/{PACKAGE}"]
+        if self._package:
+            words += [f"--bind-ro={self._package}:/{PACKAGE}"]
         return [*words, "fstab=no", *(["systemd.wants=streamforge-sim.service"] if self._plant else [])]
 
     def _group(self) -> Path | None:
@@ -122,8 +124,9 @@ class Container:
         environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         with self._console.open("ab") as console:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=environment
-            )
+                self._command(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=environment,
+                start_new_session=True,  # Ctrl-C is for us, who then stop it in order
+            )  # fmt: skip
         self._wait_for_leader(self.started_at + timeout_seconds)
         self._give_host_address()
         self._wait_until_booted(self.started_at + timeout_seconds)

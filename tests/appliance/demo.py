@@ -11,7 +11,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from tests.appliance.container import IMAGE, REPOSITORY, BootError, Container
 from tests.appliance.journal import unexpected
@@ -20,7 +22,7 @@ FIRST_PASSWORD = re.compile(r"First password.*?: *(\S+)")
 RECORDS_OUT = re.compile(rb"^streamforge_records_out_total\S* ([0-9.e+]+)", re.MULTILINE)
 VALIDATOR = "run/streamforge/streamforge-transform-validator.sock"
 RUNNING = REPOSITORY / ".cache/demo.pid"
-FLOW_SECONDS, CHECK_SECONDS, REFRESH_SECONDS = 60.0, 60.0, 2.0
+FLOW_SECONDS, CHECK_SECONDS, SETTLE_SECONDS, REFRESH_SECONDS = 60.0, 60.0, 10.0, 2.0
 LEDGER_FIGURES = ("read", "delivered", "waiting", "rejected", "evicted")
 CLEAR_SCREEN = "\033[H\033[2J"
 FAREWELL = "Ctrl-C ends the demo; ./build-image.sh shell opens a shell in it."
@@ -83,22 +85,42 @@ def memory_mib(container: Container) -> dict[str, float]:
     return sums
 
 
+def complaints(container: Container) -> dict[str, str]:
+    """Unit -> what is wrong, of each that says so itself or whose device is away; the plant is simulated and whole."""
+    text = container.run("streamforge", "status", "--json", "--seconds", "0").stdout
+    found = {}
+    for view in json.loads(text or '{"units": []}')["units"]:
+        away = [device["key"] for device in view["details"].get("devices", ()) if device["state"] != "ONLINE"]
+        if view["state"] != "HEALTHY" or away:
+            found[view["unit"]] = " ".join([view["state"], view["status"], *away])
+    return found
+
+
+def lasting_complaints(container: Container) -> dict[str, str]:
+    """The complaints that do not go away by themselves within a few seconds (a busy host makes units lag)."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (found := complaints(container)) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
 def judge(container: Container, first_reading_seconds: float) -> tuple[dict[str, object], list[str]]:
     """The figures of a run as the JSON line has them, and what is wrong, in words."""
     ledger = json.loads(container.run("streamforge", "ledger", "--json").stdout or "{}")
-    failed = container.failed_units()
+    failed = {unit.removesuffix(".service"): "failed" for unit in container.failed_units()}
+    unwell = failed | lasting_complaints(container)
     lines = unexpected(container.journal("--priority=warning"))
     memory = memory_mib(container)
     figures: dict[str, object] = {name: ledger.get(name) for name in LEDGER_FIGURES}
     figures |= {
         "balanced": ledger.get("balanced") is True,
-        "units_failed": len(failed),
+        "units_failed": len(unwell),
         "unexpected_journal_lines": len(lines),
         "boot_to_first_reading_s": round(first_reading_seconds, 1),
         "kafka_rss_mb": round(memory.get("java", 0.0)),
         "appliance_rss_mb": round(sum(memory.values())),
     }
-    faults = [f"failed: {unit}" for unit in failed] + [f"journal: {line}" for line in lines]
+    faults = [f"{unit}: {what}" for unit, what in unwell.items()] + [f"journal: {line}" for line in lines]
     if not figures["balanced"]:
         faults.append(f"the ledger does not balance: {json.dumps(ledger)}")
     return figures, faults
@@ -132,6 +154,22 @@ def show(container: Container, until: float) -> int:
     return 0
 
 
+def on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    """What happens at Ctrl-C, at kill(1), and when the terminal goes away."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
+def run(container: Container, given: argparse.Namespace) -> int:
+    """Show or check the booted appliance; the exit code."""
+    RUNNING.write_text(str(container.leader), encoding="ascii")
+    print(entrance(container), flush=True)
+    seconds = given.minutes * 60 if given.minutes else None
+    if given.check:
+        return check(container, seconds or CHECK_SECONDS)
+    return show(container, time.monotonic() + seconds if seconds else float("inf"))
+
+
 def main() -> int:
     """Boot, show or check, and leave nothing behind."""
     words = argparse.ArgumentParser(prog="build-image.sh demo")
@@ -142,14 +180,13 @@ def main() -> int:
     if faults := missing_on_host():
         print(f"The demo cannot run on this host, which lacks: {', '.join(faults)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    on_signals(signal.default_int_handler)
     try:
         with Container(live=given.live) as container:
-            RUNNING.write_text(str(container.leader), encoding="ascii")
-            print(entrance(container), flush=True)
-            if given.check:
-                return check(container, given.minutes * 60 if given.minutes else CHECK_SECONDS)
-            return show(container, time.monotonic() + given.minutes * 60 if given.minutes else float("inf"))
+            try:
+                return run(container, given)
+            finally:
+                on_signals(signal.SIG_IGN)  # a second Ctrl-C would leave half of it behind
     except BootError as error:
         print(f"The appliance did not come up: {error}", file=sys.stderr)
         return 1
