@@ -109,15 +109,19 @@ class Reader:
         return self._offsets(places, ends=True)
 
     def _offsets(self, places: Iterable[Partition], *, ends: bool) -> dict[Partition, int]:
-        keys = [TopicPartition(*place) for place in places]
+        return {place: self._offset(place, ends=ends) for place in places}
+
+    def _offset(self, place: Partition, *, ends: bool) -> int:
+        """One partition a request: of several the client leaves out, for good, those of which it knows no leader yet.
+
+        Asked for one alone it looks for the leader, and waits.
+        """
+        key = TopicPartition(*place)
         try:
-            found = (self._client.end_offsets if ends else self._client.beginning_offsets)(keys)
+            found = (self._client.end_offsets if ends else self._client.beginning_offsets)([key])
         except (KafkaError, OSError) as error:
-            raise translate(error, self._connection, keys[0].topic if keys else "") from error
-        except KeyError as error:  # the client's way to say that a partition has no leader, as after a broker's start
-            msg = f"the broker at {self._connection.bootstrap} does not serve every partition yet: {error}"
-            raise NotConnected(msg) from error
-        return {Partition(place.topic, place.partition): offset for place, offset in found.items()}
+            raise translate(error, self._connection, place.topic) from error
+        return int(found[key])
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets on; replaces what was assigned."""

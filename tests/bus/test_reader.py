@@ -103,16 +103,13 @@ def test_without_a_broker_a_client_is_not_connected_within_seconds(broker: Throw
         Reader(nobody)
 
 
-def test_a_partition_that_nobody_leads_yet_is_a_broker_that_is_away(
-    broker: ThrowAwayBroker, monkeypatch: pytest.MonkeyPatch
+def test_offsets_of_a_topic_that_the_client_has_not_heard_of_are_found_beside_one_that_it_reads(
+    broker: ThrowAwayBroker,
 ) -> None:
+    known, unknown = Partition("telemetry.1s"), Partition("telemetry.1min")
     reader = Reader(broker.connection("admin"))
-
-    async def nobody_leads(*_: object) -> dict[object, object]:
-        return {}  # what the client has in the moments after the broker's start; cannot be had on purpose
-
-    monkeypatch.setattr(reader._client._fetcher, "_fetch_offsets_by_times_async", nobody_leads)
-    for ask in (reader.starts, reader.ends):
-        with pytest.raises(NotConnected, match="does not serve every partition yet"):
-            ask([PLACE])
+    reader.assign({known: 0})
+    reader.poll(0.2)
+    assert reader.starts([known, unknown]) == {known: 0, unknown: 0}
+    assert reader.ends([unknown, known]) == {known: 0, unknown: 0}
     reader.close()
