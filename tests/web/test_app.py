@@ -72,14 +72,14 @@ def test_now_says_state_what_to_do_and_figures(browser: peers.Browser) -> None:
 
 def test_devices_show_value_unit_quality_and_age(browser: peers.Browser) -> None:
     text = browser.get("/devices").text
-    assert "steam_pressure" in text
+    assert "steam_<wbr>pressure" in text
     assert ">bar<" in text
     assert "suspect: stands still" in text
     assert "Silent." in text
     assert "RUNNING" in text
     alone = browser.get("/devices?asset=boiler-1").text
-    assert "steam_pressure" in alone
-    assert "film_tension" not in alone
+    assert "steam_<wbr>pressure" in alone
+    assert "film_<wbr>tension" not in alone
 
 
 def test_data_out_says_lag_and_last_error(browser: peers.Browser) -> None:
@@ -102,7 +102,7 @@ def test_an_asset_may_be_called_as_people_speak(gateway: peers.Gateway, browser:
     gateway.web.values.take(replace(batch, source=replace(batch.source, asset_id=asset)), seen_us=peers.now_us())
     link = re.search(r'href="(/devices\?asset=K[^"]+)"', browser.get("/devices").text)
     assert link is not None
-    assert "steam_pressure" in browser.get(link[1]).text
+    assert "steam_<wbr>pressure" in browser.get(link[1]).text
 
 
 def test_an_unknown_address_is_a_designed_page(browser: peers.Browser) -> None:

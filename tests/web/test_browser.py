@@ -1,21 +1,14 @@
 """A real browser, at 360 px and 1280 px, with and without JavaScript: the operator's way through the page."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.web import peers
+from tests.web.chromium import CHROMIUM, WIDTHS, axe, first_paint_ms, hidden_width, launched, violations
 
-CHROMIUM = os.environ.get("STREAMFORGE_CHROMIUM") or shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
-WIDTHS = (360, 1280)
 expect.set_options(timeout=20_000)
 PAINT_MS = 1000  # the figure is 300 ms on an idle machine; tests run on busy ones
 
@@ -24,10 +17,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +70,27 @@ def test_every_page_fits_its_screen(
     for link in ("Now", "Devices", "Data out", "Log", "Account"):
         page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
         expect(page.locator("nav [aria-current]")).to_have_text(link)
-        box = page.locator("main").bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
+        assert hidden_width(page) == 0
         for part in page.locator("main .card, main .button, main td").all():
             area = part.bounding_box()
             assert area is None or area["x"] + area["width"] <= width + 0.5, part.inner_text()
         for button in page.locator(".button, nav a, select, main input:not([type=hidden])").all():
             area = button.bounding_box()
             assert area is None or area["height"] >= 48
+    page.context.close()
+
+
+@pytest.mark.skipif(not axe(), reason="no axe-core here and no npm to fetch it; test_contrast.py stands in")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing(chromium: Browser, lively: peers.Gateway, width: int, scheme: str) -> None:
+    page = page_of(chromium, lively, width=width, has_script=True, scheme=scheme)
+    for path in ("/", "/devices", "/data-out", "/log", "/account", "/nowhere"):
+        page.goto(f"https://127.0.0.1:{lively.port}{path}")
+        assert violations(page) == [], path
+    page.context.clear_cookies()
+    page.goto(f"https://127.0.0.1:{lively.port}/login")
+    assert violations(page) == []
     page.context.close()
 
 
@@ -130,8 +132,7 @@ def test_the_first_paint_is_fast_and_nothing_is_asked_elsewhere(chromium: Browse
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"https://127.0.0.1:{lively.port}/")
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert paint < PAINT_MS
+    assert first_paint_ms(page) < PAINT_MS
     assert all(url.startswith(f"https://127.0.0.1:{lively.port}/") for url in asked)
     page.context.close()
 

@@ -13,7 +13,7 @@ def test_the_last_value_stands_with_unit_quality_and_time() -> None:
     values.take(peers.batch("packaging-line", 1, START), seen_us=START)
     values.take(peers.batch("packaging-line", 2, START + SECOND), seen_us=START + SECOND)
     found = {last.parameter: last for last in values.of("packaging-line")}
-    assert list(found) == ["speed", "good_count", "reject_count", "oee", "film_tension", "state"]
+    assert list(found) == ["film_tension", "good_count", "oee", "reject_count", "speed", "state"]
     assert found["state"].value == "STARVED"
     assert found["good_count"].value == 182204
     assert (found["film_tension"].quality, found["film_tension"].reason) == (Quality.SUSPECT, "stands still")

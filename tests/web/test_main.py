@@ -87,11 +87,11 @@ def test_values_of_the_log_are_shown_and_a_broker_that_goes_away_is_said(
 ) -> None:
     process, browser = page
     send(own_broker, range(100))
-    wait_for(lambda: "inlet_pressure" in browser.get("/devices").text, "values arrive")
+    wait_for(lambda: "inlet_<wbr>pressure" in browser.get("/devices").text, "values arrive")
     assert "No adapter that runs now reads it" in browser.get("/devices").text
     own_broker.stop()
     wait_for(lambda: "Values are not up to date" in browser.get("/devices").text, "the loss is said")
-    assert "inlet_pressure" in browser.get("/devices").text
+    assert "inlet_<wbr>pressure" in browser.get("/devices").text
     own_broker.start()
     wait_for(lambda: "Values are not up to date" not in browser.get("/devices").text, "the return is seen")
     used_bytes = rss_bytes(process.pid)
