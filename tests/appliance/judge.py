@@ -10,15 +10,18 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from streamforge.bus.connection import Connection
+from streamforge.model import AggregateBatch, ReadingBatch
 from tests.appliance.container import REPOSITORY, Container
 from tests.chain import checker
 
-WINDOWS = ("telemetry.1s", "telemetry.10s", "telemetry.1min")
+WINDOWS = {"telemetry.1s": 1, "telemetry.10s": 10, "telemetry.1min": 60}
 PASSWORD = "var/lib/streamforge/credentials/kafka-admin"
+SECOND_US = 1_000_000
 NO_FAULTS = {"readings", "rejected", "windows"}
 EXPORT = "var/lib/private/streamforge/export/export"
 
@@ -37,6 +40,7 @@ class Verdict:
     export_doubled: int
     windows: dict[str, int]
     windows_doubled: list[object]
+    windows_wrong: list[object]
 
     @property
     def is_complete(self) -> bool:
@@ -74,9 +78,52 @@ def judge(root: Path) -> Verdict:
         clean_doubled=list(clean.doubles()),
         export_missing=readings - rejected - len(export),
         export_doubled=sum(times - 1 for times in export.values()),
+        windows_wrong=wrong_windows(admin),
         windows={topic: len(found) for topic, found in windows.items()},
         windows_doubled=[(topic, *key) for topic in windows for key, times in windows[topic].items() if times > 1],
     )
+
+
+def wrong_windows(admin: Connection) -> list[object]:
+    """Closed windows with another number of readings than clean has there: (topic, asset, start, in clean, in window).
+
+    What the validator took out counts where its batch stands, for a window counts it as BAD.
+    """
+    seconds: Counter[tuple[str, int]] = Counter()
+    for batch in checker.records(admin, "telemetry.clean"):
+        if isinstance(batch, ReadingBatch):
+            asset_id = batch.source.asset_id
+            seconds.update((asset_id, batch.device_time_us(index) // SECOND_US) for index in range(len(batch)))
+            at_us = batch.device_time_us(0) if len(batch.device_times_us) == 1 else batch.gateway_time_us
+            seconds[asset_id, (at_us or batch.gateway_time_us) // SECOND_US] += sum(batch.rejected.values())
+    return [
+        (topic, *place, has, told.get(place, 0))
+        for topic, size in WINDOWS.items()
+        for told in (_told(admin, topic),)
+        for place, has in _windowed(seconds, size).items()
+        if place[1] <= max((start for asset_id, start in told if asset_id == place[0]), default=0)
+        and told.get(place, 0) != has
+    ]
+
+
+def _windowed(seconds: Counter[tuple[str, int]], size: int) -> Counter[tuple[str, int]]:
+    """Readings by asset and start of the window."""
+    found: Counter[tuple[str, int]] = Counter()
+    for (asset_id, second), count in seconds.items():
+        if count:
+            found[asset_id, second - second % size] += count
+    return found
+
+
+def _told(admin: Connection, topic: str) -> dict[tuple[str, int], int]:
+    """Readings by asset and start, as the last revision of each window says."""
+    newest = sorted(
+        (record for record in checker.records(admin, topic) if isinstance(record, AggregateBatch)),
+        key=lambda record: record.revision,
+    )
+    return {
+        (record.asset_id, record.window_start_us // SECOND_US): sum(record.count) + sum(record.bad) for record in newest
+    }
 
 
 if __name__ == "__main__":
