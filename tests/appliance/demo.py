@@ -155,9 +155,10 @@ def show(container: Container, until: float) -> int:
 
 
 def on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
-    """What happens at Ctrl-C, at kill(1), and when the terminal goes away."""
+    """What happens at Ctrl-C, at kill(1), and when the terminal goes away; what nohup(1) ignores stays ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handler)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def run(container: Container, given: argparse.Namespace) -> int:
