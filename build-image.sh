@@ -112,6 +112,7 @@ build() {
   local profile=$1
   [ -f "hw-profiles/$profile/mkosi.conf" ] || fail "no profile '$profile'; there are: $(cd hw-profiles && echo */mkosi.conf | sed 's,/mkosi.conf,,g')"
   need_space 8000
+  [ "$profile" != container ] || ! is_running || fail "an appliance runs from the container image; end it first (Ctrl-C)"
   mkdir -p "$CACHE/build" mkosi.output mkosi.cache/ipc mkosi.pkgcache
   packages apt=apt-get uidmap=newuidmap debian-archive-keyring=/usr/share/keyrings/debian-archive-keyring.gpg zstd=zstd \
     gpg=gpg gpgv=gpgv mtools=mcopy dosfstools=mkfs.vfat python3-minimal=/usr/bin/python3
@@ -123,6 +124,9 @@ build() {
   say "building the $profile image"
   mkosi --architecture "$ARCHITECTURE" --profile "$profile" --image-version "$(image_version)" --force build
 }
+
+# Rebuilding would take the files away below whatever runs from them.
+is_running() { pgrep -f "systemd-nspawn .*--directory $PWD/mkosi.output/container " >/dev/null; }
 
 image_version() { sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml; }
 

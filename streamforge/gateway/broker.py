@@ -10,6 +10,9 @@ from streamforge.gateway.topics import INDEX_BYTES, SEGMENT_BYTES
 LIBS = Path("/usr/lib/streamforge/kafka/libs")
 # 128 MiB holds ten minutes of full load with half of it free; SerialGC has the smallest overhead on two cores.
 HEAP_START, HEAP_MOST = "32m", "128m"
+# A full collection leaves a fifth of the heap free instead of two fifths: 58 instead of 79 MiB after ten minutes, and a
+# young collection of 6 ms every 7 s at 20,000 readings/s.
+HEAP_LEAST_FREE_PERCENT = 20
 # C1 alone: with C2 the process grows from 180 to 224 MB and needs 40 % more CPU until it serves.
 COMPILER = "-XX:TieredStopAtLevel=1"
 # What lies beside the heap, seen 12, 55 and 24 MB at most.
@@ -163,7 +166,8 @@ class Broker:
         jars = ":".join(str(jar) for jar in sorted(self.libs.glob("*.jar")))
         properties = [f"-D{name}={value}" for name, value in SYSTEM_PROPERTIES.items()]
         return [
-            "java", *flags, "-XX:+UseSerialGC", f"-Xms{HEAP_START}", f"-Xmx{HEAP_MOST}", COMPILER,
+            "java", *flags, "-XX:+UseSerialGC", f"-Xms{HEAP_START}", f"-Xmx{HEAP_MOST}",
+            f"-XX:MinHeapFreeRatio={HEAP_LEAST_FREE_PERCENT}", COMPILER,
             f"-XX:ReservedCodeCacheSize={CODE_CACHE}", f"-XX:MaxMetaspaceSize={METASPACE}",
             f"-XX:MaxDirectMemorySize={DIRECT_MEMORY}", f"-Xss{THREAD_STACK}", "-XX:+ExitOnOutOfMemoryError",
             "-XX:-UsePerfData", *properties, "-cp", jars,
