@@ -71,7 +71,9 @@ def test_the_topics_oneshot_sees_every_principal() -> None:
     assert expected <= credentials("streamforge-topics.service")
 
 
-@pytest.mark.parametrize("script", ["build-image.sh", ".ci/run", "mkosi.finalize", "mkosi.build.chroot", "hw-profiles/ipc/mkosi.clean"])
+@pytest.mark.parametrize(
+    "script", ["build-image.sh", ".ci/run", "mkosi.finalize", "mkosi.build.chroot", "hw-profiles/ipc/mkosi.clean"]
+)
 def test_shellcheck_has_nothing_to_say(script: str) -> None:
     result = subprocess.run(["shellcheck", REPOSITORY / script], check=False, capture_output=True, text=True)
     assert result.stdout == ""
