@@ -51,7 +51,7 @@ def hidden_width(page: Page) -> int:
 
 @cache
 def axe() -> str:
-    """The script of axe-core, from npm once; "" where it cannot be had. AssertionError where it is not the known one."""
+    """The script of axe-core, from npm once; "" where it cannot be had. AssertionError where it is another."""
     packed = _CACHE / _AXE
     if not packed.exists() and shutil.which("npm"):
         name = _AXE.removesuffix(".tgz").replace("core-", "core@")

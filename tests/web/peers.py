@@ -266,8 +266,8 @@ class Answer:
 class Browser:
     """A client over TLS that keeps its cookie, without JavaScript."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.host, self.port = host, port
         self.cookie = ""
         self.context = ssl.create_default_context()
         self.context.check_hostname = False
@@ -279,11 +279,11 @@ class Browser:
 
     def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Answer:
         """A form from our own page, unless `Origin` says otherwise."""
-        sent = {"Origin": f"https://127.0.0.1:{self.port}", "Content-Type": "application/x-www-form-urlencoded"}
+        sent = {"Origin": f"https://{self.host}:{self.port}", "Content-Type": "application/x-www-form-urlencoded"}
         return self._ask("POST", path, urlencode(fields), sent | headers)
 
     def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self.context)
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=10, context=self.context)
         cookie = {"Cookie": self.cookie} if self.cookie else {}
         try:
             connection.request(method, path, body=body, headers={**cookie, **headers})
