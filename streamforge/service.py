@@ -73,6 +73,7 @@ class _Life:
         self._stop = threading.Event()
         self._interrupt = threading.Event()
         self._is_ready = False
+        self._is_opening = False
         self._is_reload_wanted = False
         self._since_us = time.time_ns() // 1000
 
@@ -83,7 +84,7 @@ class _Life:
         self._component = self._make()
         server = HealthServer(self._asked(), self._directory)
         try:
-            self._component.open()
+            self._open()
             server.start()
             self._ready()
             while not self._stop.is_set():
@@ -97,9 +98,17 @@ class _Life:
             server.stop()
         return EXIT_STOPPED
 
+    def _open(self) -> None:
+        self._is_opening = True
+        self._component.open()
+        self._is_opening = False
+
     def _on_stop(self, *_: object) -> None:
         self._stop.set()
         self._interrupt.set()
+        if self._is_opening:  # which may take minutes and looks at no event; once, so that close() is not cut short
+            self._is_opening = False
+            raise SystemExit(EXIT_STOPPED)
 
     def _on_reload(self, *_: object) -> None:
         self._is_reload_wanted = True
@@ -151,7 +160,7 @@ class _Life:
         self._component.drain(time.monotonic() + DRAIN_SECONDS)
         self._component.close()
         self._component = fresh
-        fresh.open()
+        self._open()
         self._ready()
 
 

@@ -26,7 +26,9 @@ class Work:
     def __init__(self):
         self.metrics = Metrics()
         self.steps = 0
-    def open(self): print("open", flush=True)
+    def open(self):
+        print("open", flush=True)
+        {open}
     def step(self, stop):
         {step}
         self.steps += 1
@@ -47,13 +49,13 @@ sys.exit(service.run(make, "unit", Path(sys.argv[1])))
 class Process:
     """A component under service.run, and what it told the service manager."""
 
-    def __init__(self, directory: Path, *, step: str = "pass", make: str = "pass") -> None:
+    def __init__(self, directory: Path, *, step: str = "pass", make: str = "pass", open_: str = "pass") -> None:
         self.directory = directory
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(directory / "notify"))
         self._socket.settimeout(20)
         script = directory / "component.py"
-        script.write_text(COMPONENT.format(step=step, make=make))
+        script.write_text(COMPONENT.format(step=step, make=make, open=open_))
         self.process = subprocess.Popen(
             [sys.executable, script, directory],
             env={**os.environ, "NOTIFY_SOCKET": str(directory / "notify"), "PYTHONPATH": str(REPOSITORY)},
@@ -98,6 +100,13 @@ def test_open_ready_step_watchdog_stop_drain_close(directory: Path) -> None:
     unit.wait_for("STOPPING=1")
     assert unit.end()[:2] == (0, "open\ndrain True\nclose\n")
     assert time.monotonic() - began < 5
+
+
+def test_a_stop_while_it_opens_ends_it_at_once_and_closes(directory: Path) -> None:
+    unit = Process(directory, open_='service.Notifier().status("opening"); time.sleep(60)')
+    unit.wait_for("STATUS=opening")
+    unit.process.send_signal(signal.SIGTERM)
+    assert unit.end() == (0, "open\nclose\n", "")
 
 
 def test_bad_configuration_is_exit_78_with_every_fault_left_to_be_shown(directory: Path) -> None:

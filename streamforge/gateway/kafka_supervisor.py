@@ -41,6 +41,8 @@ SERVE_SECONDS = 60.0
 # Longest orderly stop seen: 5 s. The unit's TimeoutStopSec is longer.
 STOP_SECONDS = 30.0
 EXIT_BY_SIGTERM = 128 + signal.SIGTERM  # how a JVM ends that was told to
+# Who stops the unit may tell both processes, the JVM first: so long the order to this one may take.
+ORDER_SECONDS = 1.0
 
 _log = Log("kafka")
 
@@ -71,7 +73,7 @@ class KafkaSupervisor:
 
     def step(self, stop: threading.Event) -> None:
         """Wait, then probe until the broker answers: a broker that does not is the watchdog's to end."""
-        while not self._pause(stop) and not self._probe():
+        while not self._pause(stop) and not self._probe(stop):
             pass
 
     def drain(self, deadline: float) -> None:
@@ -123,21 +125,22 @@ class KafkaSupervisor:
     def _until(self, is_done: Callable[[], bool], seconds: float) -> None:
         """Ask again and again while the JVM lives, for so long at most."""
         deadline = time.monotonic() + seconds
+        no_stop = threading.Event()  # a stop while opening ends it from within the wait
         while not is_done():
-            self._expect_alive()
+            self._expect_alive(no_stop)
             if time.monotonic() > deadline:
                 msg = f"the broker does not serve after {seconds:.0f} s: {self._complaint or 'its port is closed'}"
                 raise Fatal(msg)
             self._notifier.extend_start(EXTENSION_SECONDS)
             time.sleep(POLL_SECONDS)
 
-    def _expect_alive(self) -> None:
+    def _expect_alive(self, stop: threading.Event) -> None:
+        """Fatal when the JVM ended, unless it was told to together with this process."""
         code = self._jvm.poll() if self._jvm else None
-        if code == EXIT_BY_SIGTERM:
-            sys.exit(service.EXIT_STOPPED)  # whoever stops the unit tells both processes
-        if code is not None:
-            msg = f"the JVM ended with {code}"
-            raise Fatal(msg)
+        if code is None or (code == EXIT_BY_SIGTERM and stop.wait(ORDER_SECONDS)):
+            return
+        msg = f"the JVM ended with {code}"
+        raise Fatal(msg)
 
     def _has_open_port(self) -> bool:
         with socket.socket() as probe:
@@ -165,17 +168,17 @@ class KafkaSupervisor:
         while time.monotonic() < deadline:
             if stop.wait(POLL_SECONDS):
                 return True
-            self._expect_alive()
+            self._expect_alive(stop)
         return False
 
-    def _probe(self) -> bool:
+    def _probe(self, stop: threading.Event) -> bool:
         """Whether the broker answers; a change for the worse is said once."""
         started = time.monotonic()
         try:
             if self._canary is not None:
                 self._canary.look()
         except NotConnected as error:
-            self._expect_alive()
+            self._expect_alive(stop)
             if not self._complaint:
                 _log.warning("broker_silent", reason=str(error))
             self._complaint = f"the broker does not answer: {error}"

@@ -127,6 +127,31 @@ def test_a_killed_jvm_ends_the_unit_with_an_error_and_the_next_start_serves(unit
     unit.wait_for(is_ready)
 
 
+def test_a_jvm_that_alone_was_told_to_stop_is_an_error_too(unit: Unit) -> None:
+    unit.wait_for(is_ready)
+    unit.jvm.terminate()
+    assert "the JVM ended with 143" in unit.end()
+    assert unit.process.returncode == 1
+
+
+def test_both_told_to_stop_is_a_stop(unit: Unit) -> None:
+    unit.wait_for(is_ready)
+    unit.jvm.terminate()
+    unit.process.terminate()
+    assert "fatal" not in unit.end()
+    assert unit.process.returncode == 0
+
+
+def test_a_stop_before_it_is_ready_ends_it_and_the_jvm(unit: Unit) -> None:
+    unit.wait_for(lambda messages: "STATUS=starting: the broker reads its log" in messages)
+    jvm = unit.jvm
+    unit.process.terminate()
+    assert "fatal" not in unit.end()
+    assert unit.process.returncode == 0
+    assert not jvm.is_running()
+    assert not is_ready(unit.messages)
+
+
 def test_a_killed_supervisor_takes_the_jvm_with_it(unit: Unit) -> None:
     unit.wait_for(is_ready)
     jvm = unit.jvm
