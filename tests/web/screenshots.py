@@ -1,51 +1,53 @@
-"""Pictures of a running gateway's page for docs/images: `python -m tests.web.screenshots URL PASSWORD DIRECTORY`.
+"""Pictures of a gateway's page for docs/images: `python -m tests.web.screenshots URL PASSWORD DIRECTORY [STATE]`.
 
-Logs in as a person does, at 360 px and 1280 px, light and dark, and once without JavaScript.
+STATE is a word in front of the names of the pictures, for a gateway in which something is wrong: then only the page
+Now is taken.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect
 
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
+from tests.web.chromium import NARROW, WIDE, launched
+
+PATHS = {"now": "/", "devices": "/devices", "data-out": "/data-out", "log": "/log"}
+# Page, width, whether dark: what docs/images shows.
+WELL = (
+    ("now", WIDE, False), ("now", NARROW, True), ("devices", WIDE, False), ("devices", NARROW, False),
+    ("data-out", WIDE, True), ("log", WIDE, False),
 )  # fmt: skip
-PAGES = {"now": "/", "devices": "/devices", "data-out": "/data-out", "log": "/log"}
-NARROW, WIDE = 360, 1280
+ILL = (("now", WIDE, False), ("now", NARROW, True))
+MOST_HEIGHT = {NARROW: 1300, WIDE: 800}
 _SETTLE_MS = 2500
 
 
-def take(url: str, password: str, directory: Path) -> list[Path]:
-    """All pictures; AssertionError where a page does not show or a value does not change."""
+def take(url: str, password: str, directory: Path, state: str = "") -> list[Path]:
+    """The pictures; AssertionError where a page does not show or nothing changes on it."""
     directory.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
-        try:
-            found = [
-                path
-                for width in (NARROW, WIDE)
-                for is_dark in (False, True)
-                for path in _tour(browser, url, password, directory, width=width, is_dark=is_dark, has_script=True)
-            ]
-            for width in (NARROW, WIDE):
-                found += _tour(browser, url, password, directory, width=width, is_dark=False, has_script=False)
-            return found
-        finally:
-            browser.close()
+    taken = []
+    with launched() as browser:
+        session = _logged_in(browser, url, password)
+        for name, width, is_dark in ILL if state else WELL:
+            context = _window(browser, width, is_dark=is_dark, session=session)
+            words = (state, name, str(width), "dark" if is_dark else "")
+            taken.append(directory / f"{'-'.join(filter(None, words))}.png")
+            _picture(context, url.rstrip("/") + PATHS[name], taken[-1])
+            context.close()
+    return taken
 
 
-def _tour(
-    browser: Browser, url: str, password: str, directory: Path, *, width: int, is_dark: bool, has_script: bool
-) -> list[Path]:
-    context = browser.new_context(
+def _window(browser: Browser, width: int, *, is_dark: bool, session: StorageState | None = None) -> BrowserContext:
+    return browser.new_context(
         ignore_https_errors=True,
         viewport=ViewportSize(width=width, height=800),
         color_scheme="dark" if is_dark else "light",
-        java_script_enabled=has_script,
+        storage_state=session,
     )
+
+
+def _logged_in(browser: Browser, url: str, password: str) -> StorageState:
+    context = _window(browser, NARROW, is_dark=False)
     page = context.new_page()
     page.goto(url)
     page.fill("#password", password)
@@ -54,17 +56,20 @@ def _tour(
     clock = page.locator("header time")
     before = clock.inner_text()
     expect(clock).not_to_have_text(before, timeout=20_000)
-    taken = []
-    suffix = f"{width}{'-dark' if is_dark else ''}{'' if has_script else '-no-script'}"
-    for name, path in PAGES.items():
-        page.goto(url.rstrip("/") + path)
-        page.wait_for_timeout(_SETTLE_MS)
-        taken.append(directory / f"{name}-{suffix}.png")
-        page.screenshot(path=taken[-1], full_page=True)
+    session = context.storage_state()
     context.close()
-    return taken
+    return session
+
+
+def _picture(context: BrowserContext, url: str, path: Path) -> None:
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_timeout(_SETTLE_MS)
+    width = int(page.evaluate("innerWidth"))
+    height = min(MOST_HEIGHT[width], int(page.evaluate("document.documentElement.scrollHeight")))
+    page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
 
 
 if __name__ == "__main__":
-    for picture in take(sys.argv[1], sys.argv[2], Path(sys.argv[3])):
+    for picture in take(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:5]):
         print(picture)

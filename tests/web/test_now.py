@@ -1,9 +1,9 @@
-"""The picture of the ledger."""
+"""The picture of the ledger, and which services are listed."""
 
 import pytest
 
-from streamforge.web.pages.now import shares
-from streamforge.web.snapshot import Ledger
+from streamforge.web.pages.now import shares, working
+from streamforge.web.snapshot import Ledger, Unit, UnitState
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_the_bar_is_full_and_every_part_that_is_not_nothing_is_seen(figures: tup
 def test_nothing_read_is_no_bar() -> None:
     assert shares(None) == []
     assert shares(Ledger(taken_us=1, read=0, delivered=0, waiting=0, rejected=0, evicted=0)) == []
+
+
+def test_the_ill_services_stand_first_and_what_had_one_job_only_when_it_failed() -> None:
+    done = Unit(name="streamforge-topics", state=UnitState.HEALTHY)
+    well = Unit(name="streamforge-web", state=UnitState.HEALTHY)
+    ill = Unit(name="streamforge-sink-file@export", state=UnitState.DEGRADED)
+    failed = Unit(name="streamforge-instances", state=UnitState.FAILED)
+    assert working([done, well, ill, failed]) == [ill, failed, well]

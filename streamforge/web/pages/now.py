@@ -10,6 +10,7 @@ from streamforge.web.view import View, render
 PATH, NAME, TITLE = "/", "now", "Now"
 _BAR = 1000
 MOST_ROWS = 60
+ONCE = ("streamforge-firstboot", "streamforge-instances", "streamforge-topics")
 
 
 def blocks(view: View) -> dict[str, str]:
@@ -34,7 +35,7 @@ def listed(view: View) -> list[Device]:
 
 def working(units: Sequence[Unit]) -> list[Unit]:
     """What people may care about: the ill ones first, and nothing that did its one job at the start."""
-    lasting = [unit for unit in units if unit.status != "done"]
+    lasting = [unit for unit in units if unit.name not in ONCE or unit.state is not UnitState.HEALTHY]
     return sorted(lasting, key=lambda unit: unit.state is UnitState.HEALTHY)
 
 
