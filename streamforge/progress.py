@@ -47,13 +47,15 @@ class Counted:
     """Readings of one adapter's epoch that a sink has dealt with, each counted where it happens.
 
     `delivered` were written to the target, `rejected` were taken out by the validator before, `evicted` were gone from
-    the log before this sink read them. `next_count` is the adapter's own number of the first reading not yet seen.
+    the log before this sink read them. `next_count` is the adapter's own number of the first reading not yet seen, and
+    `last_offset` where its last batch stood.
     """
 
     delivered: int = 0
     rejected: int = 0
     evicted: int = 0
     next_count: int = 0
+    last_offset: int = -1
 
 
 AdapterEpoch = tuple[str, int]
@@ -69,7 +71,10 @@ class Progress:
     def to_json(self) -> str:
         """One line of JSON, the form in which every sink stores it."""
         positions = [[*place, at.next_offset, at.incarnation, at.topic_id] for place, at in self.positions.items()]
-        counts = [[*key, c.delivered, c.rejected, c.evicted, c.next_count] for key, c in sorted(self.counts.items())]
+        counts = [
+            [*key, c.delivered, c.rejected, c.evicted, c.next_count, c.last_offset]
+            for key, c in sorted(self.counts.items())
+        ]
         return json.dumps({"positions": positions, "counts": counts}, separators=(",", ":"))
 
     @staticmethod
@@ -82,8 +87,8 @@ class Progress:
                 for topic, number, offset, incarnation, topic_id in parsed["positions"]
             }
             counts = {
-                (adapter, epoch): Counted(delivered=d, rejected=r, evicted=e, next_count=n)
-                for adapter, epoch, d, r, e, n in parsed["counts"]
+                (adapter, epoch): Counted(delivered=d, rejected=r, evicted=e, next_count=n, last_offset=at)
+                for adapter, epoch, d, r, e, n, at in parsed["counts"]
             }
         except (KeyError, TypeError) as error:
             msg = f"not a progress record: {error}"

@@ -12,14 +12,19 @@ _numbers = st.integers(0, 2**62)
 
 @given(
     st.dictionaries(st.tuples(_names, st.integers(0, 12)), _numbers, max_size=4),
-    st.dictionaries(st.tuples(_names, _numbers), st.tuples(_numbers, _numbers, _numbers, _numbers), max_size=4),
+    st.dictionaries(
+        st.tuples(_names, _numbers), st.tuples(_numbers, _numbers, _numbers, _numbers, _numbers), max_size=4
+    ),
 )
 def test_progress_comes_back_from_its_json(
-    positions: dict[tuple[str, int], int], counts: dict[tuple[str, int], tuple[int, int, int, int]]
+    positions: dict[tuple[str, int], int], counts: dict[tuple[str, int], tuple[int, int, int, int, int]]
 ) -> None:
     progress = Progress(
         positions={Partition(*place): Position(next_offset=offset) for place, offset in positions.items()},
-        counts={key: Counted(delivered=d, rejected=r, evicted=e, next_count=n) for key, (d, r, e, n) in counts.items()},
+        counts={
+            key: Counted(delivered=d, rejected=r, evicted=e, next_count=n, last_offset=at)
+            for key, (d, r, e, n, at) in counts.items()
+        },
     )
     assert Progress.from_json(progress.to_json()) == progress
 

@@ -137,20 +137,3 @@ class Poller(Adapter[C]):
             qualities=bytes([3]) * count,
             reasons=dict.fromkeys(range(count), reason),
         )
-
-
-class Subscriber(Adapter[C]):
-    """A protocol that pushes. `push` is set by the runner before `connect` and takes a `Batch`.
-
-    `push` blocks (or awaits) while the bounded queue is full: the protocol stops acknowledging.
-    """
-
-    push: Callable[[Batch], None]
-
-    @abstractmethod
-    async def connect(self) -> None:
-        """Connect and subscribe; raises NotConnected (or any OSError) when the peer is away."""
-
-    @abstractmethod
-    async def wait_lost(self) -> None:
-        """Return when the connection is gone."""

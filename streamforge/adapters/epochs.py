@@ -33,7 +33,7 @@ class Epochs:
     @property
     def is_known(self) -> bool:
         """Whether the disk remembers; if not, the log must be asked for the highest epoch in it."""
-        return self._path.exists()
+        return self._held() is not None
 
     def begin(self, highest_in_log: int = 0) -> int:
         """Start the next epoch, above everything remembered and seen; on disk when this returns."""
@@ -60,12 +60,15 @@ class Epochs:
         self._save()
 
     def _load(self) -> None:
+        self.closed, self.current = self._held() or ([], None)
+
+    def _held(self) -> tuple[list[EpochCount], EpochCount] | None:
+        """What the disk remembers; None where the file is absent or damaged."""
         try:
             held = json.loads(self._path.read_text())
-            self.closed = [EpochCount(**closed) for closed in held["closed"]]
-            self.current = EpochCount(**held["current"])
+            return [EpochCount(**closed) for closed in held["closed"]], EpochCount(**held["current"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            self.closed, self.current = [], None
+            return None
 
     def _save(self) -> None:
         held = {"current": asdict(self.current) if self.current else None, "closed": [asdict(c) for c in self.closed]}

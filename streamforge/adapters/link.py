@@ -1,6 +1,6 @@
 """The adapter's way to the log: makes the producer, makes a new one after a failure, feeds it from the outbox."""
 
-import threading
+from collections.abc import Callable
 
 from streamforge.adapters.epochs import Epochs
 from streamforge.adapters.outbox import Outbox
@@ -12,12 +12,16 @@ from streamforge.codec import decode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.logs import Log
 from streamforge.model import ReadingBatch, Topic
+from streamforge.progress import Partition
 
 _log = Log("adapter")
 TOPIC = Topic.TELEMETRY_RAW.value
 LINGER_MS = 20
-# How far back from the end of the log an adapter looks for its own last records.
+# How far back from the end of the log an adapter looks at first for its own last records.
 TAIL_RECORDS = 4_000
+
+# epoch -> seq -> count of the epoch's readings up to the end of that record
+Tail = dict[int, dict[int, int]]
 
 
 class Link:
@@ -31,7 +35,6 @@ class Link:
         self.backoff = Backoff()
         self.reason = "not tried yet"
         self._is_away_said = False
-        self._lock = threading.Lock()
 
     @property
     def is_connected(self) -> bool:
@@ -53,17 +56,28 @@ class Link:
             _log.info("broker_back", bootstrap=self._connection.bootstrap)
         self._producer = producer
 
-    def own_tail(self) -> dict[int, dict[int, int]]:
-        """This adapter's newest records on the log: epoch -> seq -> count of the epoch's readings up to its end."""
-        found: dict[int, dict[int, int]] = {}
+    def own_tail(self, is_enough: Callable[[Tail], bool]) -> Tail:
+        """This adapter's newest records on the log, from as far back as `is_enough` asks or the log goes."""
         reader = Reader(self._connection)
         try:
+            found: Tail = {}
             for place in reader.partitions(TOPIC):
-                for fetched in reader.tail(place, TAIL_RECORDS):
-                    _note(found, fetched.value, self._adapter_id)
+                self._deepen(reader, place, found, is_enough)
+            return found
         finally:
             reader.close()
-        return found
+
+    def _deepen(self, reader: Reader, place: Partition, found: Tail, is_enough: Callable[[Tail], bool]) -> None:
+        """Backwards in stretches that grow fourfold: other adapters' records stand between ours."""
+        start, end = reader.starts([place])[place], reader.ends([place])[place]
+        count = TAIL_RECORDS
+        while end > start:
+            first = max(start, end - count)
+            for fetched in reader.stretch(place, first, end):
+                _note(found, fetched.value, self._adapter_id)
+            if is_enough(found):
+                return
+            end, count = first, count * 4
 
     def away(self, error: BaseException) -> None:
         """Note that the broker cannot be reached; said once."""
@@ -92,12 +106,12 @@ class Link:
             producer.close(0.0)
 
     def finish(self, timeout_seconds: float) -> None:
-        """Wait until what was handed over is acknowledged. Raises NotConnected when that takes longer."""
+        """Wait until what was handed over is acknowledged, no longer than this. Raises what failed."""
         if self._producer is not None:
             self._producer.flush(timeout_seconds)
 
 
-def _note(found: dict[int, dict[int, int]], value: bytes, adapter_id: str) -> None:
+def _note(found: Tail, value: bytes, adapter_id: str) -> None:
     try:
         record = decode(value)
     except Rejected:
@@ -106,16 +120,16 @@ def _note(found: dict[int, dict[int, int]], value: bytes, adapter_id: str) -> No
         found.setdefault(record.epoch, {})[record.seq] = record.count_before + len(record)
 
 
-def begin_epoch(epochs: Epochs, tail: dict[int, dict[int, int]]) -> int:
+def begin_epoch(epochs: Epochs, tail: Tail) -> int:
     """The next epoch, above everything in the log's tail."""
     epoch = epochs.begin(max(tail, default=0))
     correct_closed(epochs, tail)
     return epoch
 
 
-def correct_closed(epochs: Epochs, tail: dict[int, dict[int, int]]) -> None:
+def correct_closed(epochs: Epochs, tail: Tail) -> None:
     """What a killed process had on the log and could not note itself becomes the count of its epoch."""
     for closed in list(epochs.closed):
         counts = tail.get(closed.epoch)
-        if counts and max(counts.values()) != closed.read:
+        if counts and max(counts.values()) > closed.read:
             epochs.correct(closed.epoch, max(counts.values()))

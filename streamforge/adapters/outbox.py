@@ -18,6 +18,7 @@ from streamforge.progress import Headers, Partition
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_IN_FLIGHT_BYTES = 2 * 1024 * 1024
+MOST_IN_FLIGHT = 2_000
 
 
 class Sender(Protocol):
@@ -65,6 +66,11 @@ class Outbox:
         return self._waiting_bytes + self._in_flight_bytes
 
     @property
+    def oldest_in_flight(self) -> int:
+        """The seq of the oldest record that was handed over and is not acknowledged; 0 = none."""
+        return self._in_flight[0].seq if self._in_flight else 0
+
+    @property
     def is_empty(self) -> bool:
         """Whether the log has everything."""
         return not self._waiting and not self._in_flight
@@ -110,7 +116,7 @@ class Outbox:
 
         A record that is too large is dropped, counted. Raises what else `sender` raises.
         """
-        while self._waiting and self._in_flight_bytes < MOST_IN_FLIGHT_BYTES:
+        while self._waiting and self._in_flight_bytes < MOST_IN_FLIGHT_BYTES and len(self._in_flight) < MOST_IN_FLIGHT:
             entry = self._waiting[0]
             number = zlib.crc32(entry.key) % partitions if partitions > 1 else 0
 

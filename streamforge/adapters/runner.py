@@ -12,7 +12,7 @@ from streamforge import __version__
 from streamforge.adapters.base import Adapter, AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.deadband import Reporter
 from streamforge.adapters.epochs import EpochCount, Epochs
-from streamforge.adapters.link import Link, begin_epoch, correct_closed
+from streamforge.adapters.link import Link, Tail, begin_epoch, correct_closed
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import DeviceRecord, DeviceState, Peer
 from streamforge.adapters.schedule import Grid, phases
@@ -71,6 +71,7 @@ class PollerComponent:
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped_said = 0
+        self._is_disk_said = False
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
@@ -113,7 +114,17 @@ class PollerComponent:
                 task.result()
         if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
             self._last_noted = time.monotonic()
-            self._epochs.count(self._outbox.read, self._outbox.dropped)
+            self._note_count(self._outbox)
+
+    def _note_count(self, outbox: Outbox) -> None:
+        """On disk, for the ledger; a disk that does not take it ends nothing, the log corrects the count."""
+        try:
+            self._epochs.count(outbox.read, outbox.dropped)
+        except OSError as error:
+            self.metrics.errors.labels(stage="state", type="disk").inc()
+            if not self._is_disk_said:
+                self._is_disk_said = True
+                _log.warning("count_not_saved", reason=str(error))
 
     async def _slice(self, stop: threading.Event) -> None:
         if not stop.is_set():
@@ -139,13 +150,21 @@ class PollerComponent:
                 await asyncio.sleep(SLICE_SECONDS)
                 continue
             try:
-                self._meet_log(await asyncio.to_thread(self._link.own_tail))
+                self._meet_log(await asyncio.to_thread(self._link.own_tail, self._is_tail_enough))
                 await asyncio.to_thread(self._link.connect)
             except (NotConnected, OSError) as error:
                 self._link.away(error)
                 await asyncio.sleep(self._link.backoff.next_seconds())
 
-    def _meet_log(self, tail: dict[int, dict[int, int]]) -> None:
+    def _is_tail_enough(self, tail: Tail) -> bool:
+        """Without an epoch of its own the adapter must find its last; else, the oldest record it is not sure of."""
+        outbox = self._outbox
+        if outbox is None:
+            return bool(tail)
+        oldest = outbox.oldest_in_flight
+        return oldest == 0 or min(tail.get(outbox.epoch, {oldest + 1: 0})) <= oldest
+
+    def _meet_log(self, tail: Tail) -> None:
         """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
         if self._outbox is None:
             self._begin(begin_epoch(self._epochs, tail))
@@ -222,7 +241,7 @@ class PollerComponent:
                 self._link.away(error)
                 break
         outbox.settle()
-        self._epochs.count(outbox.read, outbox.dropped)
+        self._note_count(outbox)
 
     def _cancel(self) -> None:
         if not self._tasks:
@@ -238,8 +257,8 @@ class PollerComponent:
             return
         self._cancel()
         self._loop.run_until_complete(self._adapter.close())
-        self._link.drop()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._link.drop()  # after the worker threads: one of them may just have connected
         self._loop.close()
 
     def _broker_reason(self) -> str:

@@ -129,14 +129,6 @@ class Admin:
             )
         return list(different)
 
-    def topic_config(self, topic: str, key: str) -> str:
-        """The value in force of one setting of a topic."""
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-        with translated(self._connection, topic):
-            held = self._client.describe_configs([resource], config_filter=ConfigFilterType.ALL)["topic"][topic]
-        value: str = held[key]["value"]
-        return value
-
     def ensure_grants(self, grants: Sequence[Grant]) -> tuple[int, int]:
         """Make the topic rights of all principals exactly these; how many rules were added and removed."""
         wanted = {rule for grant in grants for rule in _rules(grant)}

@@ -37,10 +37,6 @@ class Canary:
         """End the connection."""
         self._admin.close()
 
-    def is_there(self) -> bool:
-        """Whether the canary's topic was ever made."""
-        return TOPIC in self._admin.topics()
-
     def sing(self) -> None:
         """Write one record with acks=all and read it back."""
         song = secrets.token_bytes(16)

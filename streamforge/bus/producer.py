@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import translate
@@ -15,6 +15,7 @@ OnAcknowledged = Callable[[int], None]
 
 BOOTSTRAP_TIMEOUT_MS = 4_000
 MAX_BLOCK_MS = 4_000
+ABANDON_SECONDS = 1.0
 # A shorter one reports records as failed that stand in the log, and a resend then doubles them (measured).
 NEVER_GIVE_UP_MS = 2**31 - 1
 MOST_REQUEST_BYTES = 2 * 1024 * 1024
@@ -102,15 +103,27 @@ class Producer:
         future.add_callback(acknowledged)
         future.add_errback(failed)
 
-    def flush(self, timeout_seconds: float) -> None:
-        """Wait until all handed over is acknowledged. Raises NotConnected when that takes longer, or `failure`."""
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until all handed over is acknowledged; False when that takes longer. Raises `failure`."""
         try:
             self._client.flush(timeout_seconds)
-        except (KafkaError, OSError) as error:
-            raise translate(error, self._connection) from error
+            is_done = True
+        except KafkaTimeoutError:
+            is_done = False
         if self._failure is not None:
             raise self._failure
+        return is_done
 
     def close(self, timeout_seconds: float = 2.0) -> None:
         """Let go; what is not acknowledged by then may or may not stand on the log. Again does nothing."""
-        self._client.close(timeout_seconds, null_logger=True)
+        try:
+            self._client.close(timeout_seconds, null_logger=True)
+        except KafkaError:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """With records unacknowledged the library raises before it stops its thread, which might still report them."""
+        sender = self._client._sender  # noqa: SLF001 - there is no public way
+        sender.force_close()
+        sender.join(ABANDON_SECONDS)
+        self._client._closed = True  # noqa: SLF001 - or it raises again when it is collected

@@ -1,7 +1,7 @@
 """Reading the log by exact positions: assigned partitions, no groups, every hole in the offsets noticed."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from streamforge.progress import Headers, Partition, Stored
 BOOTSTRAP_TIMEOUT_MS = 4_000
 REQUEST_TIMEOUT_MS = 4_000
 SILENCE_SECONDS = 5.0
+SILENT_STRETCH_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,24 +204,24 @@ class Reader:
                 found[place] = max(0, (end or offset) - offset)
         return found
 
-    def tail(self, place: Partition, count: int = 1, timeout_seconds: float = 5.0) -> list[Fetched]:
+    def tail(self, place: Partition, count: int = 1, timeout_seconds: float = SILENT_STRETCH_SECONDS) -> list[Fetched]:
         """The newest records of a partition, oldest first, fewer where it holds fewer; changes what is assigned."""
         start, end = self.starts([place])[place], self.ends([place])[place]
-        return self.stretch(place, max(start, end - count), end, timeout_seconds)
+        return list(self.stretch(place, max(start, end - count), end, timeout_seconds))
 
-    def stretch(self, place: Partition, first: int, end: int, timeout_seconds: float = 5.0) -> list[Fetched]:
-        """The records from `first` up to, not including, `end`; changes what is assigned.
+    def stretch(
+        self, place: Partition, first: int, end: int, timeout_seconds: float = SILENT_STRETCH_SECONDS
+    ) -> Iterator[Fetched]:
+        """The records from `first` up to, not including, `end`, as they come; changes what is assigned.
 
         Raises NotConnected when nothing comes for the timeout.
         """
-        found: list[Fetched] = []
         self.assign({place: first})
         while self._next[place] < end:
             polled = self.poll(timeout_seconds)
             if not polled and self._next[place] < end:
                 raise translate(TimeoutError(f"no record at {place.topic}/{self._next[place]}"), self._connection)
-            found += [record for record in polled if record.offset < end]
-        return found
+            yield from (record for record in polled if record.offset < end)
 
     def close(self) -> None:
         """Let go; again does nothing."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from streamforge.bus.connection import Connection
 from streamforge.bus.reader import Fetched, Pace, Reader
 from streamforge.codec import decode
-from streamforge.errors import Rejected
+from streamforge.errors import NotConnected, Rejected
 from streamforge.health import RUN_DIRECTORY, ask
 from streamforge.model import ReadingBatch, Topic
 from streamforge.progress import AdapterEpoch, Counted, Partition, Progress
@@ -85,10 +85,18 @@ class AdapterCount:
 
 @dataclass(slots=True)
 class _Waiting:
-    """Readings between a sink's position and the end of the log, and those the validator took out there."""
+    """Readings between a sink's position and the end of the log, what the validator took out, what is gone."""
 
     readings: Counter[AdapterEpoch] = field(default_factory=Counter)
     rejected: Counter[AdapterEpoch] = field(default_factory=Counter)
+    evicted: Counter[AdapterEpoch] = field(default_factory=Counter)
+
+    def add(self, key: AdapterEpoch, batch: ReadingBatch, held: Counted | None, *, is_gone: bool) -> None:
+        """One batch more that waits; `is_gone` says that the log has lost what stood at the sink's position."""
+        if is_gone and key not in self.readings:
+            self.evicted[key] += max(0, batch.count_before - (held.next_count if held is not None else 0))
+        self.readings[key] += len(batch)
+        self.rejected[key] += sum(batch.rejected.values())
 
 
 def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
@@ -104,7 +112,7 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
     has_evicted = any(start > 0 for start in starts.values())
     return Ledger(
         rows=tuple(
-            _row(key, count, sink, progress.counts.get(key), waiting[sink], has_evicted=has_evicted)
+            _row(key, count, sink, progress, waiting[sink], has_evicted=has_evicted)
             for sink, progress in sorted(sinks.items())
             for key, count in sorted(adapters.items())
             if count.read
@@ -113,10 +121,10 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
 
 
 def _row(
-    key: AdapterEpoch, count: AdapterCount, sink: str, held: Counted | None, waiting: _Waiting, *, has_evicted: bool
+    key: AdapterEpoch, count: AdapterCount, sink: str, progress: Progress, waiting: _Waiting, *, has_evicted: bool
 ) -> Row:
-    counted = held or Counted()
-    was_gone = held is None and not waiting.readings[key] and has_evicted
+    counted = progress.counts.get(key, Counted())
+    was_gone = has_evicted and _is_before_all(key, {*progress.counts, *waiting.readings})
     return Row(
         adapter_id=key[0],
         epoch=key[1],
@@ -125,8 +133,14 @@ def _row(
         delivered=counted.delivered,
         waiting=waiting.readings[key],
         rejected=counted.rejected + waiting.rejected[key],
-        evicted=count.read if was_gone else counted.evicted + count.dropped,
+        evicted=count.read if was_gone else counted.evicted + waiting.evicted[key] + count.dropped,
     )
+
+
+def _is_before_all(key: AdapterEpoch, known: set[AdapterEpoch]) -> bool:
+    """Whether the log had lost this epoch before the sink came: it knows only later ones of the adapter."""
+    epochs = [epoch for adapter, epoch in known if adapter == key[0]]
+    return bool(epochs) and key[1] < min(epochs)
 
 
 def _details(directory: Path, pattern: str) -> Iterator[tuple[str, dict[str, object]]]:
@@ -182,12 +196,12 @@ def _scan(
     for place in reader.partitions(CLEAN):
         start = reader.starts([place])[place]
         end, validated = _validated(reader, Partition(RAW, place.number), place)
-        first = {sink: _held(progress, place, start) for sink, progress in sinks.items()}
-        for fetched, key, batch in _batches(reader, place, min(first.values(), default=end), end, adapters):
-            for sink, since in first.items():
-                if fetched.offset >= since:
-                    waiting[sink].readings[key] += len(batch)
-                    waiting[sink].rejected[key] += sum(batch.rejected.values())
+        first = {sink: _held(progress, place) for sink, progress in sinks.items()}
+        since = max(start, min(first.values(), default=end))
+        for fetched, key, batch in _batches(reader, place, since, end, adapters):
+            for sink, position in first.items():
+                if fetched.offset >= position:
+                    waiting[sink].add(key, batch, sinks[sink].counts.get(key), is_gone=position < start)
         raw = Partition(RAW, place.number)
         for _, key, batch in _batches(reader, raw, validated, reader.ends([raw])[raw], adapters):
             for held in waiting.values():
@@ -195,9 +209,9 @@ def _scan(
     return waiting
 
 
-def _held(progress: Progress, place: Partition, start: int) -> int:
+def _held(progress: Progress, place: Partition) -> int:
     held = progress.positions.get(place)
-    return max(start, held.next_offset) if held is not None else start
+    return held.next_offset if held is not None else 0
 
 
 def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, int]:
@@ -214,7 +228,10 @@ def _batches(
     """The batches of a stretch that their adapter had counted as read when it was asked."""
     reader.assign({place: first})
     while reader.next_offsets()[place] < end:
-        for fetched in reader.poll(2.0):
+        polled = reader.poll(2.0)
+        if not polled and reader.away:
+            raise NotConnected(reader.away)
+        for fetched in polled:
             if fetched.offset >= end:
                 return
             try:

@@ -25,6 +25,7 @@ _log = Log("sink")
 PACE = Pace(least_bytes=100_000, wait_ms=150, most_records=500)
 POLL_SECONDS = 0.25
 BACKLOG_SECONDS = 5.0
+FLUSH_SECONDS = 3.0
 AGE_BUCKETS_SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 60.0, 3600.0)
 DEAD_LETTERS = Partition(Topic.DLQ_TELEMETRY.value)
 
@@ -55,6 +56,7 @@ class SinkComponent:
         self._next_try_at = 0.0
         self._last_error = ""
         self._broker_away = ""
+        self._unreadable = 0
         self._backlog = 0
         self._backlog_at = 0.0
         self._last_success_us = 0
@@ -80,18 +82,43 @@ class SinkComponent:
         self.metrics.connected.set(float(self._is_well()))
 
     def _try_to_connect(self, stop: threading.Event) -> None:
+        """The broker first, so that neither is blamed for the other."""
         now = time.monotonic()
-        if now < self._next_try_at or self._breaker.state(now) is BreakerState.OPEN:
+        is_open = self._breaker.state(now) is BreakerState.OPEN
+        if now < self._next_try_at or is_open or not self._has_broker():
             self._note_backlog(now)
             stop.wait(POLL_SECONDS)
             return
         tally = Tally(self._sink.connect())
-        self._reader = self._reader or Reader(self._connection, PACE)
-        places = [place for topic in self._sink.config.topics for place in self._reader.partitions(topic)]
-        self._reader.assign(tally.start(self._reader.starts(places)))
+        self._reached()
+        try:
+            self._begin(tally, self._input())
+        except NotConnected as error:
+            self._note_broker(str(error))
+            self._sink.close()
+            stop.wait(POLL_SECONDS)
+
+    def _has_broker(self) -> bool:
+        if self._reader is not None:
+            return True
+        try:
+            self._reader = Reader(self._connection, PACE)
+        except NotConnected as error:
+            self._note_broker(str(error))
+            self._next_try_at = time.monotonic() + self._backoff.next_seconds()
+        return self._reader is not None
+
+    def _begin(self, tally: Tally, reader: Reader) -> None:
+        places = [place for topic in self._sink.config.topics for place in reader.partitions(topic)]
+        ends = reader.ends(places)
+        if tally.clamp(ends):
+            _log.warning("position_clamped", kind=self._kind, ends={place.topic: end for place, end in ends.items()})
+            self._sink.write((), tally.progress)
+        reader.assign(tally.start(reader.starts(places)))
         self._tally = tally
         self._known_progress = tally.progress
-        self._reached()
+        self._note_broker("")
+        self._backoff.reset()
 
     def _note_backlog(self, now: float) -> None:
         """While the target is away, see every few seconds how much waits for it."""
@@ -99,7 +126,11 @@ class SinkComponent:
         if self._reader is None or known is None or now - self._backlog_at < BACKLOG_SECONDS:
             return
         self._backlog_at = now
-        ends = self._reader.ends(known.positions)
+        try:
+            ends = self._reader.ends(known.positions)
+        except NotConnected as error:
+            self._note_broker(str(error))
+            return
         self._backlog = sum(max(0, end - known.positions[place].next_offset) for place, end in ends.items())
 
     def _work(self, tally: Tally) -> None:
@@ -132,6 +163,9 @@ class SinkComponent:
             record = stored(fetched)
         except Rejected as error:
             self.metrics.errors.labels(stage="decode", type="rejected").inc()
+            self._unreadable += 1
+            if self._unreadable > 1:  # the first is worth a line, the rest a metric
+                return
             _log.warning("record_unreadable", topic=fetched.partition.topic, offset=fetched.offset, reason=error.reason)
             return
         if not self._batch:
@@ -145,7 +179,7 @@ class SinkComponent:
     def _note_holes(self, tally: Tally) -> None:
         holes = self._input().holes
         for hole in holes:
-            tally.hole()
+            tally.hole(hole.partition, hole.next_offset)
             self.metrics.errors.labels(stage="read", type="hole").inc()
             _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
         holes.clear()
@@ -198,9 +232,10 @@ class SinkComponent:
             for record in refused:
                 letter = _dead_letter(record, f"{self._kind}: {error.reason}")
                 producer.send(DEAD_LETTERS, b"", encode(letter), (), lambda _offset: None)
-            producer.flush(4.0)
+            if not producer.flush(FLUSH_SECONDS):
+                raise NotConnected("the broker does not acknowledge the dead letters")
         finally:
-            producer.close()
+            producer.close(0.0)
         self._refused += refused
         gone = set(error.indices)
         self._batch = [record for index, record in enumerate(self._batch) if index not in gone]

@@ -17,17 +17,16 @@ class Tally:
 
     def __init__(self, held: Progress) -> None:
         self._held = held
-        self._holes = 0
-        self._holes_seen: dict[AdapterEpoch, int] = {}
+        self._holes: dict[Partition, list[int]] = {}
 
     @property
     def progress(self) -> Progress:
         """What the target holds."""
         return self._held
 
-    def hole(self) -> None:
-        """The log lost records before the next one."""
-        self._holes += 1
+    def hole(self, place: Partition, next_offset: int) -> None:
+        """The log lost records before this offset."""
+        self._holes.setdefault(place, []).append(next_offset)
 
     def after(self, batch: Sequence[Stored], refused: Sequence[Stored] = ()) -> Progress:
         """The progress once `batch` is written, too, and `refused` is known never to be."""
@@ -40,25 +39,41 @@ class Tally:
             if stored.partition.topic == Topic.TELEMETRY_CLEAN and isinstance(record, ReadingBatch) and record.epoch:
                 key = (record.source.adapter_id, record.epoch)
                 is_gone = (stored.partition, stored.offset) in gone
-                counts[key] = self._counted(key, counts.get(key), record, is_gone=is_gone)
+                counts[key] = self._counted(counts.get(key), stored, record, is_gone=is_gone)
         return Progress(positions=positions, counts=_newest(counts))
 
-    def _counted(self, key: AdapterEpoch, before: Counted | None, batch: ReadingBatch, *, is_gone: bool) -> Counted:
+    def _counted(self, before: Counted | None, stored: Stored, batch: ReadingBatch, *, is_gone: bool) -> Counted:
         counted = before or Counted()
         rejected = sum(batch.rejected.values())
         missing = batch.count_before - counted.next_count
-        is_evicted = missing > 0 and self._holes > self._holes_seen.get(key, 0)
-        self._holes_seen[key] = self._holes
+        is_evicted = missing > 0 and self._is_after_hole(stored, counted)
         return Counted(
             delivered=counted.delivered + (0 if is_gone else len(batch)),
             rejected=counted.rejected + rejected + (len(batch) if is_gone else 0),
             evicted=counted.evicted + (missing if is_evicted else 0),
             next_count=batch.count_before + len(batch) + rejected,
+            last_offset=stored.offset,
         )
+
+    def _is_after_hole(self, stored: Stored, counted: Counted) -> bool:
+        """Whether the log lost something between the last batch of this epoch and this one."""
+        return any(counted.last_offset < end <= stored.offset for end in self._holes.get(stored.partition, ()))
 
     def written(self, progress: Progress) -> None:
         """The target holds this now."""
         self._held = progress
+
+    def clamp(self, ends: Mapping[Partition, int]) -> bool:
+        """Step back to the end of a log that is shorter than the held position says; True where that was so."""
+        beyond = {place for place, end in ends.items() if self._position(place) > end}
+        if beyond:
+            clamped = {place: Position(next_offset=ends[place]) for place in beyond}
+            self._held = Progress(positions={**self._held.positions, **clamped}, counts=self._held.counts)
+        return bool(beyond)
+
+    def _position(self, place: Partition) -> int:
+        held = self._held.positions.get(place)
+        return held.next_offset if held is not None else 0
 
     def start(self, places: Mapping[Partition, int]) -> dict[Partition, int]:
         """Where to read on: the held position of each partition, else the start of the log given here.
@@ -69,7 +84,7 @@ class Tally:
         for place, start in places.items():
             held = self._held.positions.get(place)
             if held is None and start > 0:
-                self.hole()
+                self.hole(place, start)
             first[place] = held.next_offset if held is not None else start
         return first
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from streamforge.backoff import Backoff
@@ -25,6 +25,8 @@ PACE = Pace(least_bytes=100_000, wait_ms=150, most_records=500)
 LINGER_MS = 50
 MOST_OUTSTANDING_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.5
+FLUSH_SECONDS = 2.0
+RESTORE_SECONDS = 3.0
 TICK_SECONDS = 1.0
 CAUGHT_UP_US = 5_000_000
 
@@ -51,6 +53,8 @@ class TransformComponent:
         self._reason = "not tried yet"
         self._is_away_said = False
         self._ticked_at = 0.0
+        self._restoring: Generator[None, None, None] | None = None
+        self._is_written = True
         self.metrics = Metrics()
         self.metrics.gauge("lag_records", "Records of the input not yet read", lambda: float(self._lag()))
 
@@ -62,7 +66,10 @@ class TransformComponent:
         try:
             if self._producer is None:
                 self._connect()
-            self._work(self._poll())
+            elif self._restoring is not None:
+                self._go_on_restoring(self._restoring)
+            else:
+                self._work(self._poll())
         except (NotConnected, OSError) as error:
             self._say(str(error))
             self.close()
@@ -74,11 +81,20 @@ class TransformComponent:
         topics = {topic for t in transforms for topic in (t.output, *t.sides)}
         self._producer = Producer(self._connection, tuple(sorted(topics)), linger_ms=LINGER_MS)
         self._reader = Reader(self._connection, PACE)
-        self._restore()
+        self._restoring = self._restore()
+
+    def _go_on_restoring(self, pieces: Iterator[None]) -> None:
+        """Some seconds of it, so that the step stays bounded however much there is to read again."""
+        until = time.monotonic() + RESTORE_SECONDS
+        for _ in pieces:
+            if time.monotonic() > until:
+                self._reason = "rebuilding from the log"
+                return
+        self._restoring = None
         self._say("")
         self._backoff.reset()
 
-    def _restore(self) -> None:
+    def _restore(self) -> Generator[None, None, None]:
         reader = Reader(self._connection)
         try:
             self._stages = [
@@ -87,7 +103,7 @@ class TransformComponent:
                 for transform in self._make_stages()
             ]
             for stage in self._stages:
-                stage.restore(reader)
+                yield from stage.restore(reader)
         finally:
             reader.close()
         self._by_place = {}
@@ -114,22 +130,23 @@ class TransformComponent:
         writer = self._writer()
         if writer.failure is not None:
             raise writer.failure
-        if writer.outstanding_bytes > MOST_OUTSTANDING_BYTES:
-            writer.flush(4.0)
+        is_full = writer.outstanding_bytes > MOST_OUTSTANDING_BYTES
+        if not self._is_written or (is_full and not writer.flush(FLUSH_SECONDS)):
+            return []
         return self._input().poll(POLL_SECONDS)
 
     def _work(self, polled: list[Fetched]) -> None:
         for fetched in polled:
             for stage in self._by_place[fetched.partition]:
                 stage.take(fetched)
-        if self._is_tick_due(polled):
+        if self._is_written and self._is_tick_due(polled):
             for stage in self._stages:
                 stage.tick(now_us())
-        for stage in self._stages:
-            stage.finish()
+        written = [stage.finish() for stage in self._stages]
+        self._is_written = all(written)
         if polled:
             self.metrics.succeeded()
-        self._say(self._input().away)
+        self._say(self._input().away if self._is_written else "no acknowledgement")
         self._report_holes()
 
     def _is_tick_due(self, polled: list[Fetched]) -> bool:
@@ -171,6 +188,10 @@ class TransformComponent:
         reader, self._reader = self._reader, None
         producer, self._producer = self._producer, None
         self._stages, self._by_place = [], {}
+        restoring, self._restoring = self._restoring, None
+        self._is_written = True
+        if restoring is not None:
+            restoring.close()
         if reader is not None:
             reader.close()
         if producer is not None:

@@ -1,7 +1,7 @@
 """One stage on one partition: reads, applies, writes, and goes on after a restart exactly where its output ends."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from streamforge.transforms.base import Emit, Transform
 from streamforge.transforms.marks import Mark, SideMark, read_mark, read_side_mark
 
 _log = Log("transform")
-FLUSH_SECONDS = 10.0
+FLUSH_SECONDS = 2.0
 DEAD_LETTERS = Topic.DLQ_TELEMETRY.value
 
 
@@ -61,23 +61,29 @@ class Stage:
         self._groups: deque[_Group] = deque()
         self._written: deque[tuple[int, int]] = deque()
         self._out_next = 0
+        self._warned: set[str] = set()
 
-    def restore(self, reader: Reader) -> None:
-        """Find the position in the own output, learn what stands, rebuild the state. Raises NotConnected, Fatal."""
+    def restore(self, reader: Reader) -> Iterator[None]:
+        """Find the position in the own output, learn what stands, rebuild the state: in small pieces, one a `next`.
+
+        Raises NotConnected, Fatal.
+        """
         starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
         self._out_next = ends[self._out]
         tail = reader.tail(self._out)
         mark = read_mark(tail[-1].headers) if tail else None
         if mark is None:
             self.next_offset = starts[self.place]
-            self._learn_sides(reader, {})
+            yield from self._learn_sides(reader, {})
             return
         self.next_offset = self._clamped(mark.position, ends[self.place])
-        self._learn_sides(reader, mark.sides)
+        yield from self._learn_sides(reader, mark.sides)
         for fetched in reader.stretch(self._out, max(mark.scan, starts[self._out]), ends[self._out]):
             self._tell_standing(fetched)
+            yield
         for fetched in reader.stretch(self.place, max(mark.hold, starts[self.place]), self.next_offset):
             self._replay(fetched)
+            yield
         self.finish()
 
     def _clamped(self, position: Position, end: int) -> int:
@@ -85,16 +91,19 @@ class Stage:
             _log.warning("position_clamped", topic=self.place.topic, position=position.next_offset, end=end)
         return min(position.next_offset, end)
 
-    def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> None:
+    def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> Iterator[None]:
+        """Count own side outputs beyond the position. The next restart begins at the first of them, or at the end."""
         for topic in self._transform.sides:
             side = Partition(topic, self.place.number)
             end = reader.ends([side])[side]
             first = max(since.get(topic, 0), reader.starts([side])[side])
+            self._side_next[topic] = end
             for fetched in reader.stretch(side, first, end):
                 mark = read_side_mark(fetched.headers)
                 if mark is not None and mark.writer == self._writer and mark.input_offset >= self.next_offset:
                     self._standing_sides[topic, mark.input_offset] += 1
-            self._side_next[topic] = first
+                    self._side_next[topic] = min(self._side_next[topic], fetched.offset)
+                yield
 
     def _tell_standing(self, fetched: Fetched) -> None:
         mark = read_mark(fetched.headers)
@@ -139,7 +148,7 @@ class Stage:
     def _bury(self, fetched: Fetched, reason: str) -> None:
         self._metrics.errors.labels(stage="decode", type="rejected").inc()
         if DEAD_LETTERS not in self._transform.sides:
-            _log.warning("record_unreadable", topic=self.place.topic, offset=fetched.offset, reason=reason)
+            self._warn_once("record_unreadable", topic=self.place.topic, offset=fetched.offset, reason=reason)
             return
         letter = DeadLetter(
             topic=self.place.topic,
@@ -169,7 +178,11 @@ class Stage:
             return
         headers = SideMark(writer=self._writer, input_offset=input_offset).headers()
         place = Partition(emit.topic, self.place.number)
-        self._producer.send(place, emit.key.encode(), encode(emit.record), headers, self._side_noted(emit.topic))
+        try:
+            self._producer.send(place, emit.key.encode(), encode(emit.record), headers, self._side_noted(emit.topic))
+        except Rejected as error:
+            self._warn_once("output_refused", topic=emit.topic, key=emit.key, reason=error.reason)
+            return
         self._is_side_sent = True
 
     def _side_noted(self, topic: str) -> Callable[[int], None]:
@@ -178,14 +191,16 @@ class Stage:
 
         return noted
 
-    def finish(self) -> None:
-        """Send the main outputs collected so far, after their side outputs are acknowledged."""
+    def finish(self) -> bool:
+        """Send the main outputs collected so far, after their side outputs are acknowledged; False = not yet."""
         if self._is_side_sent:
-            self._producer.flush(FLUSH_SECONDS)
+            if not self._producer.flush(FLUSH_SECONDS):
+                return False
             self._is_side_sent = False
         for due in self._due:
             self._send_main(due)
         self._due.clear()
+        return True
 
     def _send_main(self, due: _Due) -> None:
         while self._groups and self._groups[0].open_count == 0:
@@ -206,7 +221,18 @@ class Stage:
             due.group.open_count -= 1
             self._metrics.records_out.inc(count)
 
-        self._producer.send(self._out, due.emit.key.encode(), encode(due.emit.record), mark.headers(), noted)
+        try:
+            self._producer.send(self._out, due.emit.key.encode(), encode(due.emit.record), mark.headers(), noted)
+        except Rejected as error:  # larger than the broker takes: it would never go
+            due.group.open_count -= 1
+            self._metrics.dropped.labels(intentional="false").inc(count)
+            self._warn_once("output_refused", topic=self._out.topic, key=due.emit.key, reason=error.reason)
+
+    def _warn_once(self, event: str, **fields: object) -> None:
+        """The first of its kind is worth a line, the rest a metric."""
+        if event not in self._warned:
+            self._warned.add(event)
+            _log.warning(event, **fields)
 
     def _scan(self, hold: int) -> int:
         while self._written and self._written[0][0] <= hold:

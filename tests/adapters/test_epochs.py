@@ -27,6 +27,7 @@ def test_a_lost_counter_goes_on_above_the_highest_epoch_of_the_log(tmp_path: Pat
 
 def test_a_damaged_counter_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / "epochs.json").write_text('{"current": {"epo')
+    assert not Epochs(tmp_path).is_known
     assert Epochs(tmp_path).begin(highest_in_log=7) == 8
 
 

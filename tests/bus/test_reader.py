@@ -30,7 +30,7 @@ def write(broker: ThrowAwayBroker, *values: bytes) -> list[int]:
 def test_a_stretch_is_exactly_what_was_asked_for(broker: ThrowAwayBroker) -> None:
     offsets = write(broker, b"a", b"b", b"c", b"d")
     reader = Reader(broker.connection("admin"))
-    found = reader.stretch(PLACE, offsets[1], offsets[3])
+    found = list(reader.stretch(PLACE, offsets[1], offsets[3]))
     assert [(record.offset, record.value) for record in found] == [(offsets[1], b"b"), (offsets[2], b"c")]
     assert found[0].headers == [("h", b"1")]
     assert [record.value for record in reader.tail(PLACE, 2)] == [b"c", b"d"]

@@ -53,6 +53,16 @@ def in_topic(connection: Connection, topic: str) -> Found:
     return found
 
 
+def dead_letters(connection: Connection) -> Counter[tuple[str, int, int, str]]:
+    """How often each rejected reading (adapter, epoch, seq, parameter) stands in the dead letters."""
+    return Counter(
+        (record.source.adapter_id, record.epoch, record.seq, parameter)
+        for record in records(connection, "dlq.telemetry")
+        if isinstance(record, ReadingBatch)
+        for parameter in record.names.parameters
+    )
+
+
 def windows(connection: Connection, topic: str) -> Counter[tuple[str, int, int]]:
     """How often each (asset, window start, revision) stands in an aggregate topic."""
     return Counter(

@@ -21,8 +21,8 @@ def test_delivered_and_rejected_are_counted_by_adapter_and_epoch() -> None:
     ])  # fmt: skip
     assert after.positions == {CLEAN: Position(next_offset=3)}
     assert after.counts == {
-        ("plant", 1): Counted(delivered=3, rejected=1, next_count=4),
-        ("plant", 2): Counted(delivered=1, next_count=1),
+        ("plant", 1): Counted(delivered=3, rejected=1, next_count=4, last_offset=1),
+        ("plant", 2): Counted(delivered=1, next_count=1, last_offset=2),
     }
 
 
@@ -36,15 +36,15 @@ def test_readings_missing_without_a_hole_in_the_log_stay_missing() -> None:
     tally = Tally(Progress())
     tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
     after = tally.after([stored(1, batch(9, count_before=50, values=(1.0,)))])
-    assert after.counts["plant", 1] == Counted(delivered=2, evicted=0, next_count=51)
+    assert after.counts["plant", 1] == Counted(delivered=2, evicted=0, next_count=51, last_offset=1)
 
 
 def test_readings_missing_after_a_hole_in_the_log_were_evicted() -> None:
     tally = Tally(Progress())
     tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
-    tally.hole()
+    tally.hole(CLEAN, 9)
     after = tally.after([stored(9, batch(9, count_before=50, values=(1.0,)))])
-    assert after.counts["plant", 1] == Counted(delivered=2, evicted=49, next_count=51)
+    assert after.counts["plant", 1] == Counted(delivered=2, evicted=49, next_count=51, last_offset=9)
 
 
 def test_a_log_that_no_longer_begins_at_zero_has_lost_what_came_before() -> None:
@@ -52,6 +52,14 @@ def test_a_log_that_no_longer_begins_at_zero_has_lost_what_came_before() -> None
     assert tally.start({CLEAN: 700}) == {CLEAN: 700}
     after = tally.after([stored(700, batch(9, count_before=50, values=(1.0,)))])
     assert after.counts["plant", 1].evicted == 50
+
+
+def test_a_hole_in_the_middle_of_a_batch_is_counted_and_again_when_the_write_is_repeated() -> None:
+    tally = Tally(Progress())
+    tally.hole(CLEAN, 9)
+    batch_around = [stored(0, batch(values=(1.0,))), stored(9, batch(9, count_before=10, values=(1.0,)))]
+    assert tally.after(batch_around).counts["plant", 1].evicted == 9
+    assert tally.after(batch_around).counts["plant", 1].evicted == 9
 
 
 def test_reading_goes_on_where_the_target_says() -> None:
@@ -63,7 +71,7 @@ def test_refused_records_are_rejected_and_passed_by() -> None:
     tally = Tally(Progress())
     after = tally.after([stored(0, batch(values=(1.0,)))], [stored(1, batch(2, count_before=1, values=(1.0, 1.0)))])
     assert after.positions == {CLEAN: Position(next_offset=2)}
-    assert after.counts["plant", 1] == Counted(delivered=1, rejected=2, next_count=3)
+    assert after.counts["plant", 1] == Counted(delivered=1, rejected=2, next_count=3, last_offset=1)
 
 
 def test_only_the_newest_epochs_of_an_adapter_are_kept() -> None:

@@ -70,7 +70,8 @@ class Run:
         self._producer = Producer(connection, (CLEAN, DLQ))
         self._reader = Reader(connection)
         self.stage = Stage(self.transform, 0, self._producer, Metrics())
-        self.stage.restore(self._reader)
+        for _ in self.stage.restore(self._reader):
+            pass
         self._reader.assign({Partition(RAW): self.stage.next_offset})
 
     def take(self, count: int, *, finish: bool = True) -> None:
@@ -162,6 +163,7 @@ def test_the_shipped_rights_suffice(broker: ThrowAwayBroker) -> None:
     connection = broker.connection("transform-validator")
     producer = Producer(connection, (CLEAN, DLQ))
     reader = Reader(connection)
-    Stage(OddOnesOut(), 0, producer, Metrics()).restore(reader)
+    for _ in Stage(OddOnesOut(), 0, producer, Metrics()).restore(reader):
+        pass
     reader.close()
     producer.close()
