@@ -30,6 +30,11 @@ class Topic(StrEnum):
     AUDIT_TRAIL = "audit_trail"
 
 
+AGGREGATES = (Topic.TELEMETRY_1S, Topic.TELEMETRY_10S, Topic.TELEMETRY_1MIN, Topic.TELEMETRY_1HOUR)
+DELIVERED = (Topic.TELEMETRY_CLEAN, *AGGREGATES, Topic.EVENTS_CLEAN, Topic.ALARMS_CLEAN)
+"""What sinks may be configured for, and so may read: what has been judged."""
+
+
 class Quality(IntEnum):
     """How far a reading can be trusted."""
 

@@ -8,10 +8,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-CREDENTIAL_PREFIX = "kafka-"
+from streamforge.model import AGGREGATES, DELIVERED, Topic
 
-_AGGREGATES = ("telemetry.1s", "telemetry.10s", "telemetry.1min", "telemetry.1hour")
-_DELIVERED = ("telemetry.raw", "telemetry.clean", *_AGGREGATES, "events.clean", "alarms.clean")
+CREDENTIAL_PREFIX = "kafka-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,44 +18,37 @@ class Principal:
     """One SCRAM user. Who writes a topic may read it too: a writer finds its place again in the tail of its output."""
 
     name: str
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
+    reads: tuple[Topic, ...] = ()
+    writes: tuple[Topic, ...] = ()
     # Whoever may grant rights has every right; the broker says so for these, instead of ACLs that only look narrower.
     is_super: bool = False
 
     @property
-    def readable(self) -> tuple[str, ...]:
+    def readable(self) -> tuple[Topic, ...]:
         """Every topic it may read, sorted."""
         return tuple(sorted({*self.reads, *self.writes}))
 
 
 def _sink(name: str) -> Principal:
-    return Principal(name=name, reads=_DELIVERED, writes=("dlq.telemetry", "dlq.events", "events.raw"))
+    return Principal(name=name, reads=DELIVERED, writes=(Topic.DLQ_TELEMETRY,))
 
 
+# What the code uses today and nothing that it may use one day: a test holds it against the transforms' own topics.
 PRINCIPALS = (
     Principal(name="kafka", is_super=True),
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
-    Principal(name="adapter-modbus-tcp", writes=("telemetry.raw", "events.raw", "alarms.raw")),
+    Principal(name="adapter-modbus-tcp", writes=(Topic.TELEMETRY_RAW,)),
     Principal(
         name="transform-validator",
-        reads=("telemetry.raw", "events.raw"),
-        writes=("telemetry.clean", "events.raw", "events.clean", "dlq.telemetry", "dlq.events"),
+        reads=(Topic.TELEMETRY_RAW,),
+        writes=(Topic.TELEMETRY_CLEAN, Topic.DLQ_TELEMETRY),
     ),
-    Principal(
-        name="transform-aggregator",
-        reads=("telemetry.clean",),
-        writes=(*_AGGREGATES, "events.raw", "dlq.telemetry"),
-    ),
+    Principal(name="transform-aggregator", reads=(Topic.TELEMETRY_CLEAN,), writes=AGGREGATES),
     _sink("sink-file"),
     _sink("sink-timescaledb"),
     _sink("sink-postgres"),
-    Principal(
-        name="web",
-        reads=(*_DELIVERED, "events.raw", "alarms.raw", "dlq.telemetry", "dlq.events"),
-        writes=("audit_trail",),
-    ),
+    Principal(name="web", reads=(Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN)),
 )
 SUPER_USERS = tuple(principal.name for principal in PRINCIPALS if principal.is_super)
 

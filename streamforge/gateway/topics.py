@@ -8,6 +8,8 @@ indexes; what `retention_bytes` answers is the share of the budget less exactly 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from streamforge.model import Topic
+
 MEBIBYTE = 1024 * 1024
 # Recovery after a power cut and eviction work segment by segment: small steps.
 SEGMENT_BYTES = 16 * MEBIBYTE
@@ -32,13 +34,18 @@ class Priority(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
+class TopicShare:
     """One topic: its share of the disk budget in per cent, and whether every record is on the disk before its ack."""
 
-    name: str
+    topic: Topic
     share_percent: int
     priority: Priority
     flushed: bool = False
+
+    @property
+    def name(self) -> str:
+        """As Kafka knows it."""
+        return self.topic.value
 
     def segment_bytes(self, budget_bytes: int, partitions: int) -> int:
         """Size of a segment: the usual one, or a power of two that fits the share."""
@@ -64,18 +71,17 @@ class Topic:
 
 
 TOPICS = (
-    Topic(name="telemetry.raw", share_percent=30, priority=Priority.LOW),
-    Topic(name="telemetry.clean", share_percent=25, priority=Priority.MEDIUM),
-    Topic(name="telemetry.1s", share_percent=12, priority=Priority.LOW),
-    Topic(name="telemetry.10s", share_percent=4, priority=Priority.MEDIUM),
-    Topic(name="telemetry.1min", share_percent=6, priority=Priority.HIGH),
-    Topic(name="telemetry.1hour", share_percent=2, priority=Priority.HIGH),
-    Topic(name="events.raw", share_percent=1, priority=Priority.MEDIUM, flushed=True),
-    Topic(name="events.clean", share_percent=3, priority=Priority.HIGH, flushed=True),
-    Topic(name="alarms.raw", share_percent=1, priority=Priority.CRITICAL, flushed=True),
-    Topic(name="alarms.clean", share_percent=5, priority=Priority.CRITICAL, flushed=True),
-    Topic(name="dlq.telemetry", share_percent=4, priority=Priority.LOW),
-    Topic(name="dlq.events", share_percent=1, priority=Priority.MEDIUM),
-    Topic(name="audit_trail", share_percent=1, priority=Priority.CRITICAL),
+    TopicShare(topic=Topic.TELEMETRY_RAW, share_percent=30, priority=Priority.LOW),
+    TopicShare(topic=Topic.TELEMETRY_CLEAN, share_percent=25, priority=Priority.MEDIUM),
+    TopicShare(topic=Topic.TELEMETRY_1S, share_percent=12, priority=Priority.LOW),
+    TopicShare(topic=Topic.TELEMETRY_10S, share_percent=4, priority=Priority.MEDIUM),
+    TopicShare(topic=Topic.TELEMETRY_1MIN, share_percent=6, priority=Priority.HIGH),
+    TopicShare(topic=Topic.TELEMETRY_1HOUR, share_percent=2, priority=Priority.HIGH),
+    TopicShare(topic=Topic.EVENTS_RAW, share_percent=1, priority=Priority.MEDIUM, flushed=True),
+    TopicShare(topic=Topic.EVENTS_CLEAN, share_percent=3, priority=Priority.HIGH, flushed=True),
+    TopicShare(topic=Topic.ALARMS_RAW, share_percent=1, priority=Priority.CRITICAL, flushed=True),
+    TopicShare(topic=Topic.ALARMS_CLEAN, share_percent=5, priority=Priority.CRITICAL, flushed=True),
+    TopicShare(topic=Topic.DLQ_TELEMETRY, share_percent=4, priority=Priority.LOW),
+    TopicShare(topic=Topic.DLQ_EVENTS, share_percent=1, priority=Priority.MEDIUM),
+    TopicShare(topic=Topic.AUDIT_TRAIL, share_percent=1, priority=Priority.CRITICAL),
 )
-RESERVE_PERCENT = 100 - sum(topic.share_percent for topic in TOPICS)

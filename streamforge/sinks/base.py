@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from streamforge.config import Limits
-from streamforge.model import Topic
+from streamforge.model import DELIVERED, Topic
 from streamforge.progress import Progress, Stored
 
 
@@ -28,9 +28,23 @@ class BatchRule:
 class SinkConfig:
     """The keys that every sink's TOML has; each target adds its own in a subclass."""
 
-    topics: tuple[str, ...] = (Topic.TELEMETRY_CLEAN.value,)
+    topics: tuple[Topic, ...] = (Topic.TELEMETRY_CLEAN,)
     batch: BatchRule = field(default_factory=BatchRule)
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """A subclass with one of its own calls this first."""
+        if not self.topics:
+            msg = "topics: names at least one"
+            raise ValueError(msg)
+        twice = [str(topic) for index, topic in enumerate(self.topics) if topic in self.topics[:index]]
+        if twice:
+            msg = f"topics: {', '.join(twice)} stands there twice"
+            raise ValueError(msg)
+        closed = [str(topic) for topic in self.topics if topic not in DELIVERED]
+        if closed:
+            msg = f"topics: no sink reads {', '.join(closed)}; known: {', '.join(DELIVERED)}"
+            raise ValueError(msg)
 
 
 C = TypeVar("C", bound=SinkConfig)

@@ -40,6 +40,7 @@ class FileConfig(SinkConfig):
     compression_level: Annotated[int, Bounds(1, 9)] = 1
 
     def __post_init__(self) -> None:
+        SinkConfig.__post_init__(self)
         if self.max_bytes < 2 * self.rotate_bytes:
             msg = f"max_bytes ({self.max_bytes}) is at least twice rotate_bytes ({self.rotate_bytes})"
             raise ValueError(msg)

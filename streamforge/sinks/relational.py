@@ -17,7 +17,6 @@ import psycopg
 
 from streamforge.config import Bounds
 from streamforge.errors import NotConnected, Rejected
-from streamforge.model import Topic
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.base import Sink, SinkConfig
 from streamforge.sinks.database_errors import at_connect, at_setup, one_line
@@ -55,15 +54,6 @@ class RelationalConfig(SinkConfig):
     table_prefix: Annotated[str, Bounds(0, 20)] = ""
     connect_timeout_ms: Annotated[int, Bounds(2_000, 10_000)] = 5_000
     statement_timeout_ms: Annotated[int, Bounds(500, 10_000)] = 5_000
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.topics) - set(BY_TOPIC))
-        if unknown:
-            msg = f"topics: {', '.join(unknown)} has no table; known: {', '.join(BY_TOPIC)}"
-            raise ValueError(msg)
-        if {Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN} <= set(self.topics):
-            msg = "topics: telemetry.raw and telemetry.clean hold the same readings: choose one"
-            raise ValueError(msg)
 
 
 class RelationalSink(Sink[RelationalConfig]):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamforge.model import Topic
+from streamforge.model import AGGREGATES, Topic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +114,9 @@ ALARMS = Table(
 )
 
 BY_TOPIC: dict[str, Table] = {
-    Topic.TELEMETRY_RAW: READINGS,
     Topic.TELEMETRY_CLEAN: READINGS,
-    **{
-        topic: _aggregates(topic.value.removeprefix("telemetry."))
-        for topic in (Topic.TELEMETRY_1S, Topic.TELEMETRY_10S, Topic.TELEMETRY_1MIN, Topic.TELEMETRY_1HOUR)
-    },
-    Topic.EVENTS_RAW: EVENTS,
+    **{topic: _aggregates(topic.value.removeprefix("telemetry.")) for topic in AGGREGATES},
     Topic.EVENTS_CLEAN: EVENTS,
-    Topic.ALARMS_RAW: ALARMS,
     Topic.ALARMS_CLEAN: ALARMS,
 }
 """What a topic's records become."""

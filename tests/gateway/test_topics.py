@@ -5,40 +5,58 @@ import sys
 from pathlib import Path
 
 import pytest
+from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streamforge.bus.admin import Admin
 from streamforge.errors import ConfigError
-from streamforge.gateway import topics
 from streamforge.gateway.settings import KafkaSettings, load_settings
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.gateway.topic_setup import Changes, disk_budget_bytes, set_up
-from streamforge.gateway.topics import INDEX_BYTES, INDEX_SHARE, TOPICS, Priority, Topic
+from streamforge.gateway.topics import INDEX_BYTES, INDEX_SHARE, TOPICS, Priority, TopicShare
+from streamforge.model import Topic
 
 GIBIBYTE = 1024**3
+RESERVE_PERCENT = 5
 NOTHING = Changes(users=(), topics=(), rights_added=0, rights_removed=0)
 
 
-def most_bytes(topic: Topic, budget_bytes: int, partitions: int) -> float:
+def most_bytes(topic: TopicShare, budget_bytes: int, partitions: int) -> float:
     """What Kafka lets one topic grow to: retention, one more segment, its indexes."""
     closed = topic.retention_bytes(budget_bytes, partitions) * (1 + INDEX_SHARE)
     return partitions * (closed + topic.segment_bytes(budget_bytes, partitions) + 2 * INDEX_BYTES)
+
+
+def in_force(broker: ThrowAwayBroker, topic: str) -> dict[str, str]:
+    """The settings of a topic as the broker holds them."""
+    client = KafkaAdminClient(**broker.connection("admin").kwargs())
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        held = client.describe_configs([resource], config_filter=ConfigFilterType.ALL)["topic"][topic]
+        return {key: value["value"] for key, value in held.items()}
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 12])
 @pytest.mark.parametrize("budget_bytes", [4 * GIBIBYTE, 8 * GIBIBYTE, 27 * GIBIBYTE, 400 * GIBIBYTE])
 def test_all_topics_together_stay_within_the_budget(budget_bytes: int, partitions: int) -> None:
     whole = sum(most_bytes(topic, budget_bytes, partitions) for topic in TOPICS)
-    assert whole <= budget_bytes * (100 - topics.RESERVE_PERCENT) / 100
+    assert whole <= budget_bytes * (100 - RESERVE_PERCENT) / 100
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_every_topic_keeps_most_of_its_share(topic: Topic) -> None:
+def test_every_topic_keeps_most_of_its_share(topic: TopicShare) -> None:
     share = 8 * GIBIBYTE * topic.share_percent / 100
     assert topic.retention_bytes(8 * GIBIBYTE, 1) > 0.7 * share
 
 
 def test_the_shares_leave_the_reserve_of_the_design() -> None:
-    assert topics.RESERVE_PERCENT == 5
+    assert sum(topic.share_percent for topic in TOPICS) == 100 - RESERVE_PERCENT
+
+
+def test_every_topic_of_the_log_has_a_share() -> None:
+    assert {share.topic for share in TOPICS} == set(Topic)
+    assert len(TOPICS) == len(Topic)
 
 
 def test_only_alarms_and_events_are_flushed_record_by_record() -> None:
@@ -52,7 +70,7 @@ def test_alarms_and_the_audit_trail_are_critical() -> None:
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_segments_are_small_but_none_that_kafka_refuses(topic: Topic) -> None:
+def test_segments_are_small_but_none_that_kafka_refuses(topic: TopicShare) -> None:
     for budget_bytes in (100 * 1024**2, GIBIBYTE, 400 * GIBIBYTE):
         assert 1024**2 <= topic.segment_bytes(budget_bytes, 12) <= 16 * 1024**2
 
@@ -92,21 +110,20 @@ def test_a_new_budget_changes_retention_and_nothing_else(broker: ThrowAwayBroker
         set_up(admin, credentials={}, budget_bytes=8 * GIBIBYTE)
         changes = set_up(admin, credentials={}, budget_bytes=16 * GIBIBYTE)
         assert set(changes.topics) == {topic.name for topic in TOPICS}
-        assert admin.topic_config("telemetry.raw", "retention.bytes") == TOPICS[0].config(16 * GIBIBYTE, 1)[
-            "retention.bytes"
-        ]  # fmt: skip
         assert (changes.users, changes.rights_added, changes.rights_removed) == ((), 0, 0)
+    wanted = TOPICS[0].config(16 * GIBIBYTE, 1)["retention.bytes"]
+    assert in_force(broker, TOPICS[0].name)["retention.bytes"] == wanted
 
 
 @pytest.mark.broker
 def test_settings_of_the_broker_hold_for_the_topics(broker: ThrowAwayBroker) -> None:
-    with Admin(broker.connection("admin")) as admin:
-        held = {
-            key: admin.topic_config("telemetry.raw", key)
-            for key in ("retention.ms", "message.timestamp.type", "segment.index.bytes", "min.insync.replicas")
-        }
-        assert admin.topic_config("alarms.clean", "flush.messages") == "1"
-        assert admin.topic_config("telemetry.raw", "flush.messages") == str(2**63 - 1)
+    raw = in_force(broker, "telemetry.raw")
+    assert in_force(broker, "alarms.clean")["flush.messages"] == "1"
+    assert raw["flush.messages"] == str(2**63 - 1)
+    held = {
+        key: raw[key]
+        for key in ("retention.ms", "message.timestamp.type", "segment.index.bytes", "min.insync.replicas")
+    }
     assert held == {
         "retention.ms": "-1",
         "message.timestamp.type": "LogAppendTime",

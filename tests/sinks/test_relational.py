@@ -117,10 +117,10 @@ def test_a_reading_of_a_third_party_is_named_by_its_place_in_the_log(
     make: Make, server: Postgres, database: str
 ) -> None:
     reading = Reading(asset_id="a", parameter="p", value=True, unit="", quality=Quality.GOOD, gateway_time_us=NOON_US)
-    raw = Partition(Topic.TELEMETRY_RAW.value, 3)
-    sink = make(topics=(raw.topic,))
+    clean = Partition(Topic.TELEMETRY_CLEAN.value, 3)
+    sink = make()
     sink.connect()
-    records = [Stored(partition=raw, offset=9, kafka_time_us=NOON_US, record=reading)]
+    records = [Stored(partition=clean, offset=9, kafka_time_us=NOON_US, record=reading)]
     sink.write(records, Progress())
     sink.write(records, Progress())
     assert server.rows(database, "SELECT epoch, seq, index, value FROM streamforge.readings") == [(-1, 9, 3, 1.0)]
