@@ -11,14 +11,17 @@ USER = "admin"
 HASH_FILE = "admin-password-hash"
 LEAST_LENGTH, MOST_LENGTH = 12, 128
 LONGEST_WAIT_SECONDS = 60.0
+# From wherever: it slows guessing from many addresses, and does not let one of them keep the owner out.
+LONGEST_USER_WAIT_SECONDS = 2.0
 _FORGET_SECONDS = 15 * 60.0
 _REMEMBERED = 1024
 
 
 class Waits:
-    """How long one account or address must wait after wrong passwords: 1 s, doubled each time, at most 60 s."""
+    """How long one key (account, address) must wait after wrong passwords: 1 s, doubled each time up to the most."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+        self._most_seconds = most_seconds
         self._failures: dict[str, tuple[int, float]] = {}
 
     def left_seconds(self, key: str, now_seconds: float) -> float:
@@ -26,7 +29,7 @@ class Waits:
         count, last = self._failures.get(key, (0, 0.0))
         if count == 0 or now_seconds - last > _FORGET_SECONDS:
             return 0.0
-        return max(0.0, last + min(LONGEST_WAIT_SECONDS, 2.0 ** (min(count, 30) - 1)) - now_seconds)
+        return max(0.0, last + min(self._most_seconds, 2.0 ** (min(count, 30) - 1)) - now_seconds)
 
     def failed(self, key: str, now_seconds: float) -> None:
         """Count one wrong password."""
@@ -80,23 +83,24 @@ class Gate:
 
     def __init__(self, store: PasswordStore) -> None:
         self.store = store
-        self._waits = Waits()
+        self._by_user = Waits(LONGEST_USER_WAIT_SECONDS)
+        self._by_address = Waits()
         self._lock = threading.Lock()
 
     def attempt(self, user: str, password: str, address: str, now_seconds: float) -> tuple[Verdict, float]:
         """The verdict, and the seconds to wait before the next try."""
-        keys = (f"user {USER if user == USER else 'other'}", f"address {address}")
+        kept = ((self._by_user, USER if user == USER else "other"), (self._by_address, address))
         with self._lock:
-            left_seconds = max(self._waits.left_seconds(key, now_seconds) for key in keys)
+            left_seconds = max(waits.left_seconds(key, now_seconds) for waits, key in kept)
             if left_seconds > 0:
                 return Verdict.WAIT, left_seconds
             try:
                 is_right = verify(password[:MOST_LENGTH], self.store.current()) and user == USER
             except (OSError, ValueError):
                 return Verdict.UNREADABLE, 0.0
-            for key in keys:
-                self._waits.passed(key) if is_right else self._waits.failed(key, now_seconds)
-            left_seconds = max(self._waits.left_seconds(key, now_seconds) for key in keys)
+            for waits, key in kept:
+                waits.passed(key) if is_right else waits.failed(key, now_seconds)
+            left_seconds = max(waits.left_seconds(key, now_seconds) for waits, key in kept)
             return (Verdict.RIGHT if is_right else Verdict.WRONG), left_seconds
 
 

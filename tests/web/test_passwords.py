@@ -51,6 +51,19 @@ def test_a_wrong_password_delays_the_account_from_everywhere(tmp_path: Path) -> 
     assert door.attempt("admin", RIGHT, "10.0.0.2", 1.1)[0] is Verdict.RIGHT
 
 
+def test_guessing_from_one_address_keeps_nobody_out_elsewhere(tmp_path: Path) -> None:
+    door, now = gate(tmp_path), 0.0
+    for _ in range(6):
+        verdict, wait = door.attempt("admin", "wrong", "10.0.0.1", now)
+        assert verdict is Verdict.WRONG
+        now += wait
+    assert wait == 32
+    now -= wait
+    assert door.attempt("admin", RIGHT, "10.0.0.2", now + 1.9)[0] is Verdict.WAIT
+    assert door.attempt("admin", RIGHT, "10.0.0.2", now + 2.1)[0] is Verdict.RIGHT
+    assert door.attempt("admin", RIGHT, "10.0.0.1", now + 2.2)[0] is Verdict.WAIT
+
+
 def test_another_user_is_never_right_and_delays_the_address(tmp_path: Path) -> None:
     door = gate(tmp_path)
     assert door.attempt("root", RIGHT, "10.0.0.1", 0.0)[0] is Verdict.WRONG
