@@ -1,6 +1,6 @@
 """A record of the log as lines of JSON in one of two layouts; columns stay columns where speed counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
@@ -17,9 +17,6 @@ class Layout(StrEnum):
 
     READING = "reading"
     BATCH = "batch"
-
-
-Encode = Callable[[Stored], bytes]
 
 
 def encode(batch: Sequence[Stored], layout: Layout) -> bytes:

@@ -10,7 +10,7 @@ from streamforge.errors import Rejected
 from streamforge.model import AggregateBatch, Alarm, Event, Kind, Names, Quality, Reading, ReadingBatch, Source, Value
 from streamforge.progress import Stored
 from streamforge.sinks.forms import time_text
-from streamforge.sinks.tables import ALARMS, BY_TOPIC, EVENTS, READINGS, Table
+from streamforge.sinks.tables import ALARMS, BY_TOPIC, EVENTS, READINGS
 
 _NULL = r"\N"
 _YEAR_2000_US = 946_684_800_000_000
@@ -186,6 +186,3 @@ def _alarm_line(alarm: Alarm) -> str:
     numbers = (_NULL if number != number else repr(number) for number in (alarm.value, alarm.threshold))  # noqa: PLR0124
     raised = _filed(alarm.raised_at_us, set())
     return "\t".join((text(alarm.alarm_id), raised, *words, *acked, *numbers, text(alarm.unit))) + "\n"
-
-
-__all__ = ["Rows", "Table", "row_time_us", "rows", "text"]

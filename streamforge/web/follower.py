@@ -16,7 +16,6 @@ from streamforge.web.last_values import LastValues
 # What is read again at the start, so that a page shows values at once, also of devices that fell silent.
 TAIL_RECORDS = 500
 POLL_SECONDS = 1.0
-QUIET_SECONDS = 5.0
 _MOST_WAIT_SECONDS = 10.0
 _log = Log("web")
 
@@ -30,7 +29,6 @@ class Follower:
         self._reader: Reader | None = None
         self._backoff = Backoff(most_seconds=_MOST_WAIT_SECONDS)
         self._next_try = 0.0
-        self._heard = 0.0
 
     def step(self, stop: threading.Event) -> None:
         """Read for about a second, or wait for the next try."""
@@ -49,7 +47,6 @@ class Follower:
         starts, ends = reader.starts(places), reader.ends(places)
         reader.assign({place: max(starts[place], ends[place] - TAIL_RECORDS) for place in places})
         self._backoff.reset()
-        self._heard = time.monotonic()
         if self._values.problem:
             _log.info("values_followed", topic=str(Topic.TELEMETRY_CLEAN))
         self._values.problem = ""
@@ -57,7 +54,8 @@ class Follower:
 
     def _read(self, reader: Reader) -> None:
         polled = reader.poll(POLL_SECONDS)
-        self._make_sure(reader, has_heard=bool(polled))
+        if reader.away:  # a poll says nothing of a broker that went away; the reader asks after some silence
+            raise NotConnected(reader.away)
         for fetched in polled:
             try:
                 record = decode(fetched.value)
@@ -67,15 +65,6 @@ class Follower:
                 self._values.take(record, seen_us=now_us())
         # The page needs no complete history: a hole is the business of those that deliver.
         reader.holes.clear()
-
-    def _make_sure(self, reader: Reader, *, has_heard: bool) -> None:
-        """A poll says nothing of a broker that went away: after some silence, ask it something."""
-        now = time.monotonic()
-        if has_heard:
-            self._heard = now
-        elif now - self._heard > QUIET_SECONDS:
-            reader.ends(reader.next_offsets())
-            self._heard = now
 
     def _lost(self, error: Exception) -> None:
         if not self._values.problem.startswith("the log"):
