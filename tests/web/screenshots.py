@@ -18,7 +18,7 @@ WELL = (
     ("data-out", WIDE, True), ("log", WIDE, False),
 )  # fmt: skip
 ILL = (("now", WIDE, False), ("now", NARROW, True))
-MOST_HEIGHT = {NARROW: 1300, WIDE: 800}
+MOST_HEIGHT = {NARROW: 1300, WIDE: 780}
 _SETTLE_MS = 2500
 
 
