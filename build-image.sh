@@ -144,6 +144,7 @@ build_alone() {
 
 demo() {
   container_tools
+  python3 -B -m tests.appliance.demo "$@" --probe
   build_alone container >&2
   exec python3 -B -m tests.appliance.demo "$@"
 }

@@ -30,15 +30,15 @@ PROGRAMS = ("systemd-nspawn", "nsenter", "ip", "setpriv")
 MEMORY_MIB = 1500
 
 
-def missing_on_host() -> list[str]:
-    """What this host lacks for a demo, in words for people; empty = it can be shown here."""
+def missing_on_host(*, before_build: bool = False) -> list[str]:
+    """What this host lacks for a demo, in words for people; empty = it can be shown here. The image comes last."""
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     faults = [f"the program {name}" for name in PROGRAMS if not shutil.which(name)]
     if memory_mib < MEMORY_MIB:
         faults.append(f"{MEMORY_MIB} MiB of memory (it has {memory_mib})")
     if os.geteuid() != 0:
         faults.append("root")
-    if not IMAGE.is_dir():
+    if not before_build and not IMAGE.is_dir():
         faults.append("the image (./build-image.sh)")
     return faults
 
@@ -177,10 +177,13 @@ def main() -> int:
     words.add_argument("--check", action="store_true", help="judge a run; the last line is JSON")
     words.add_argument("--minutes", type=float, help="end after that time (default: --check 1, else never)")
     words.add_argument("--live", action="store_true", help="run the checkout's package instead of the image's")
+    words.add_argument("--probe", action="store_true", help="only say what this host lacks, before the build")
     given = words.parse_args()
-    if faults := missing_on_host():
+    if faults := missing_on_host(before_build=given.probe):
         print(f"The demo cannot run on this host, which lacks: {', '.join(faults)}", file=sys.stderr)
         return 2
+    if given.probe:
+        return 0
     on_signals(signal.default_int_handler)
     try:
         with Container(live=given.live) as container:
