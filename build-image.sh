@@ -133,7 +133,7 @@ image_version() { sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml; }
 # --- demo, tests ----------------------------------------------------------------------------------------------
 
 container_tools() {
-  packages systemd-container=systemd-nspawn iproute2=ip util-linux=nsenter
+  packages systemd-container=systemd-nspawn iproute2=ip util-linux=nsenter python3=python3
 }
 
 # One build at a time in a checkout.
