@@ -73,8 +73,8 @@ def test_a_topic_that_is_not_there_or_not_ours_is_said_at_once(broker: ThrowAway
 
 def test_writing_where_only_reading_is_allowed_is_said_with_user_and_topic(broker: ThrowAwayBroker) -> None:
     producer = Producer(broker.connection("sink-file"), ())
-    producer.send(Partition("telemetry.raw"), b"k", b"v", (), lambda _offset: None)
-    with pytest.raises(Fatal, match=r"Kafka user 'sink-file' may not use topic 'telemetry\.raw'"):
+    producer.send(Partition("telemetry.clean"), b"k", b"v", (), lambda _offset: None)
+    with pytest.raises(Fatal, match=r"Kafka user 'sink-file' may not use topic 'telemetry\.clean'"):
         producer.flush(10)
     producer.close()
 
