@@ -80,7 +80,7 @@ def context_of(
 
 @pytest.fixture
 def now(chromium: Browser, cookies: list[dict[str, object]], url: str) -> Iterator[Page]:
-    """The page Now on a phone; it follows by itself what happens."""
+    """The page Now on a phone; it follows by itself what happens. Begins with a gateway that is well again."""
     context = context_of(chromium, cookies, width=NARROW)
     page = context.new_page()
     page.goto(url)
@@ -188,7 +188,7 @@ def test_an_unplugged_plant_is_one_thing_to_do_with_the_next_hand_movement(now: 
     says(now, "state", "Degraded: 3 of 3 devices do not answer")
     says(now, "todo", "Nothing answers at 127.0.0.1:15020: pump_station, boiler and packaging_line are silent")
     says(now, "todo", "Check the network cable")
-    assert now.locator(".todo .high").count() == 1
+    assert now.locator(".todo > .high").count() == 1
     plant.shell(f"systemctl start {SIM}")
     says(now, "state", "Normal: all 3 devices answer")
 
