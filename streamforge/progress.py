@@ -23,7 +23,10 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The next offset to read, and the incarnation of the log in which that offset means something."""
+    """The next offset to read, and the incarnation of the log in which that offset means something.
+
+    `incarnation` and `topic_id` are always 1 and empty until the log's incarnations are kept.
+    """
 
     next_offset: int
     incarnation: int = 1

@@ -16,7 +16,6 @@ from streamforge.gateway.principals import PRINCIPALS, SUPER_USERS, Principal, p
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.gateway.topics import TOPICS
 
-REPOSITORY = Path(__file__).parents[2]
 ORDINARY = [principal for principal in PRINCIPALS if not principal.is_super]
 NAMES = {topic.name for topic in TOPICS}
 
@@ -41,12 +40,6 @@ def test_a_transform_is_granted_what_its_stages_use_and_no_more(name: str) -> No
 def test_every_kind_has_its_principal_and_every_principal_its_kind(role: Role) -> None:
     held = {principal.name for principal in ORDINARY if principal.name.startswith(f"{role}-")}
     assert held == {f"{role}-{kind}" for kind in kinds(role)}
-
-
-def test_the_oneshot_that_makes_the_users_is_given_the_password_of_each() -> None:
-    lines = (REPOSITORY / "units/streamforge-topics.service").read_text(encoding="utf-8").splitlines()
-    given = [line.removeprefix("LoadCredential=").partition(":")[0] for line in lines if "LoadCredential=" in line]
-    assert sorted(given) == sorted(["kafka-password", *(f"kafka-{principal.name}" for principal in PRINCIPALS)])
 
 
 def test_every_topic_of_telemetry_has_one_writer() -> None:
