@@ -21,7 +21,7 @@ from streamforge.metrics import Metrics
 from streamforge.notify import Notifier
 
 EXIT_STOPPED, EXIT_FATAL, EXIT_CONFIG = 0, 1, 78
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 6.0
 _log = Log("service")
 
 

@@ -172,6 +172,7 @@ def test_a_unit_stops_in_order_beside_a_broker_that_hangs(site: Site, unit: str)
     finally:
         os.kill(site.broker.pid, signal.SIGCONT)
     start(site, unit)
+    site.wait_for("the sink", lambda: delivered(site) > 0)
     before = delivered(site)
     site.wait_for("flow again", lambda: delivered(site) > before + 500, 60.0)
     come_to_rest(site)
