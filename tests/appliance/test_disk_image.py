@@ -9,8 +9,8 @@ import pytest
 from tests.appliance.demo import FIRST_PASSWORD
 from tests.appliance.vm import Vm, newest_disk
 
-pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(1500)]
-AGENT_SECONDS, FLOW_SECONDS = 600.0, 900.0
+pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(1800)]
+AGENT_SECONDS, FLOW_SECONDS = 600.0, 1200.0
 ROOT_BYTES = 350_000_000
 ADAPTER = "streamforge-adapter-modbus-tcp@plant.service"
 # Touches more memory than the adapter's unit may have, in the adapter's own cgroup.
