@@ -30,7 +30,7 @@ def take(url: str, password: str, directory: Path, state: str = "") -> list[Path
         session = _logged_in(browser, url, password)
         for name, width, is_dark in ILL if state else WELL:
             context = _window(browser, width, is_dark=is_dark, session=session)
-            words = (state, name, str(width), "dark" if is_dark else "")
+            words = (state, name, str(width), "dark" if is_dark else "light")
             taken.append(directory / f"{'-'.join(filter(None, words))}.png")
             _picture(context, url.rstrip("/") + PATHS[name], taken[-1])
             context.close()
