@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web import peers
-from tests.web.chromium import CHROMIUM, WIDTHS, axe, first_paint_ms, hidden_width, launched, violations
+from tests.web.chromium import CHROMIUM, WIDTHS, axe, hidden_width, launched, violations
 
 expect.set_options(timeout=20_000)
-PAINT_MS = 1000  # the figure is 300 ms on an idle machine; tests run on busy ones
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium")
 
@@ -127,12 +126,11 @@ def test_a_page_that_hears_nothing_says_so(chromium: Browser, tmp_path: Path) ->
         page.context.close()
 
 
-def test_the_first_paint_is_fast_and_nothing_is_asked_elsewhere(chromium: Browser, lively: peers.Gateway) -> None:
+def test_nothing_is_asked_of_anybody_else(chromium: Browser, lively: peers.Gateway) -> None:
     page = page_of(chromium, lively, width=1280, has_script=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"https://127.0.0.1:{lively.port}/")
-    assert first_paint_ms(page) < PAINT_MS
     assert all(url.startswith(f"https://127.0.0.1:{lively.port}/") for url in asked)
     page.context.close()
 
