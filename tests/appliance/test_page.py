@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium"),
 ]
 PAGES = {"Now": "/", "Devices": "/devices", "Data out": "/data-out", "Log": "/log", "Account": "/account"}
-PAINT_MS, RSS_MIB = 300.0, 48.0
+RSS_MIB = 48.0
 SEEN_MS = 45_000
 
 
