@@ -1,6 +1,7 @@
 """What a unit tells systemd about itself (sd_notify(3)); without a NOTIFY_SOCKET nothing is sent."""
 
 import time
+from contextlib import suppress
 
 import sdnotify
 
@@ -10,27 +11,35 @@ class Notifier:
 
     def __init__(self) -> None:
         self._notifier = sdnotify.SystemdNotifier()
+        # Else it swallows whatever is raised while it sends, also the SystemExit of a signal.
+        self._notifier.debug = True
 
     def ready(self) -> None:
         """Start-up (or a reload) is finished."""
-        self._notifier.notify("READY=1")
+        self._send("READY=1")
 
     def watchdog(self) -> None:
         """Work was done; sent by the work itself, never by a thread beside it."""
-        self._notifier.notify("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._notifier.notify(f"STATUS={text.splitlines()[0] if text else ''}")
+        self._send(f"STATUS={text.splitlines()[0] if text else ''}")
 
     def reloading(self) -> None:
         """Configuration is being read again; `ready` ends it."""
-        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """The unit is about to end."""
-        self._notifier.notify("STOPPING=1")
+        self._send("STOPPING=1")
 
     def extend_start(self, seconds: float) -> None:
         """The start goes on and needs up to this many more seconds: TimeoutStartSec= shall not end it."""
-        self._notifier.notify(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
+
+    def _send(self, state: str) -> None:
+        if self._notifier.socket is None:
+            return
+        with suppress(OSError):  # systemd is restarting itself; the next message will reach it
+            self._notifier.notify(state.encode().decode("latin-1"))  # which it encodes as such: UTF-8 goes out
