@@ -66,11 +66,12 @@ def test_a_unit_gets_the_password_of_its_own_principal(unit: str) -> None:
         assert f"kafka-password:{CREDENTIALS}/kafka-{name}" in credentials(unit)
 
 
-def test_the_topics_oneshot_sees_every_principal() -> None:
-    """And nobody else: who is new stands in both, `gateway/principals.py` and this unit."""
-    expected = {f"kafka-{principal.name}:{CREDENTIALS}/kafka-{principal.name}" for principal in PRINCIPALS}
-    own = f"kafka-password:{CREDENTIALS}/kafka-topics"
-    assert credentials("streamforge-topics.service") == expected | {own}
+@pytest.mark.parametrize(("unit", "principal"), [("streamforge-topics.service", "topics"), ("kafka.service", "kafka")])
+def test_the_units_that_make_users_see_every_principal(unit: str, principal: str) -> None:
+    """And nobody else: who is new stands in `gateway/principals.py` and in these two units."""
+    expected = {f"kafka-{one.name}:{CREDENTIALS}/kafka-{one.name}" for one in PRINCIPALS}
+    own = f"kafka-password:{CREDENTIALS}/kafka-{principal}"
+    assert credentials(unit) == expected | {own}
 
 
 @pytest.mark.parametrize(
