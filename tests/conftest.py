@@ -1,6 +1,9 @@
 """Fixtures and rules for the whole suite."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowAwayBroker
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--slow runs what takes many minutes."""
     parser.addoption("--slow", action="store_true", help="run the tests marked slow too (virtual machine)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Short paths for temporary files: a Unix socket's has at most 107 bytes (unix(7))."""
+    if not config.option.basetemp:
+        base = Path(tempfile.mkdtemp(prefix="sf-"))
+        config.option.basetemp = base
+        config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
