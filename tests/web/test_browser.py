@@ -11,7 +11,10 @@ from tests.web.chromium import CHROMIUM, WIDTHS, axe, hidden_width, launched, vi
 
 expect.set_options(timeout=20_000)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium"),
+]
 
 
 @pytest.fixture(scope="module")
