@@ -32,7 +32,9 @@ def serve(port: str) -> None:
         while b"\n" in buffer:
             line, buffer = buffer.split(b"\n", 1)
             if line.strip():
-                os.write(handle, json.dumps(run(json.loads(line))).encode() + b"\n")
+                answer = json.dumps(run(json.loads(line))).encode() + b"\n"
+                while answer:  # the port takes no more at once than it has room for
+                    answer = answer[os.write(handle, answer) :]
 
 
 if __name__ == "__main__":
