@@ -46,7 +46,7 @@ class Link:
         producer = Producer(self._connection, (TOPIC,), linger_ms=LINGER_MS)
         reader = Reader(self._connection)
         try:
-            self._partitions = max(1, len(reader.partitions(TOPIC)))
+            self._partitions = len(reader.partitions(TOPIC))
         finally:
             reader.close()
         self.reason = ""

@@ -81,7 +81,7 @@ class TransformComponent:
         topics = {topic for t in transforms for topic in (t.output, *t.sides)}
         self._producer = Producer(self._connection, tuple(sorted(topics)), linger_ms=LINGER_MS)
         self._reader = Reader(self._connection, PACE)
-        self._restoring = self._restore()
+        self._restoring = self._restore(transforms[0].input)
 
     def _go_on_restoring(self, pieces: Iterator[None]) -> None:
         """Some seconds of it, so that the step stays bounded however much there is to read again."""
@@ -94,12 +94,13 @@ class TransformComponent:
         self._say("")
         self._backoff.reset()
 
-    def _restore(self) -> Generator[None, None, None]:
+    def _restore(self, topic: str) -> Generator[None, None, None]:
+        """Fresh stages on every partition; every topic of the log has as many partitions as this one."""
         reader = Reader(self._connection)
         try:
             self._stages = [
                 Stage(transform, number, self._writer(), self.metrics)
-                for number in range(self._partitions(reader))
+                for number in range(len(reader.partitions(topic)))
                 for transform in self._make_stages()
             ]
             for stage in self._stages:
@@ -111,10 +112,6 @@ class TransformComponent:
             self._by_place.setdefault(stage.place, []).append(stage)
         first = {place: min(stage.next_offset for stage in stages) for place, stages in self._by_place.items()}
         self._input().assign(first)
-
-    def _partitions(self, reader: Reader) -> int:
-        """Every topic of the log has the same number of partitions."""
-        return max(1, len(reader.partitions(self._make_stages()[0].input)))
 
     def _writer(self) -> Producer:
         if self._producer is None:
