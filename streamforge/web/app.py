@@ -59,7 +59,7 @@ def live(site: Site, name: str) -> HTTPResponse | Iterator[str]:
     page = _BY_NAME.get(name)
     if page is None or site.session(is_use=False) is None:
         return HTTPResponse(status=404 if page is None else 401)
-    token, query = request.get_cookie(COOKIE), dict(request.query.decode())
+    token, query = request.get_cookie(COOKIE) or "", dict(request.query.decode())
 
     def parts() -> dict[str, str] | None:
         if site.sessions.find(token, site.now_seconds(), is_use=False) is None:
@@ -68,7 +68,7 @@ def live(site: Site, name: str) -> HTTPResponse | Iterator[str]:
         found: dict[str, str] = page.blocks(view)
         return {"where": site.where(view), **found}
 
-    events = site.streams.open(parts)
+    events = site.streams.open(parts, owner=token)
     if events is None:
         return HTTPResponse(status=503, headers={"Retry-After": "30"})
     request.environ[EXTEND](DEADLINE_SECONDS)

@@ -106,11 +106,11 @@ class Web:
 
     def drain(self, deadline: float) -> None:  # noqa: ARG002 - requests are short; streams end at once
         """End the streams."""
-        self._site.streams.stop.set()
+        self._site.streams.stop()
 
     def close(self) -> None:
         """Stop serving."""
-        self._site.streams.stop.set()
+        self._site.streams.stop()
         self._follower.close()
         if self._server is not None:
             self._server.shutdown()

@@ -1,4 +1,8 @@
-"""Server-Sent Events: the parts of a page that changed, every two seconds; few seats, bounded life."""
+"""Server-Sent Events: the parts of a page that changed, every two seconds; few seats, bounded life.
+
+A page that was left holds its seat until the next write fails. So that somebody who walks through the pages quickly
+is never refused, the oldest stream of the same login gives way when all seats are taken.
+"""
 
 import json
 import threading
@@ -19,38 +23,49 @@ class Streams:
     """The seats. Thread-safe."""
 
     def __init__(self, seats: int = SEATS) -> None:
-        self._seats = threading.BoundedSemaphore(seats)
-        self.stop = threading.Event()
+        self._most = seats
+        self._lock = threading.Lock()
+        self._open: list[Stream] = []
 
-    def open(self, blocks: Blocks) -> "Stream | None":
-        """The events of one page, or None where all seats are taken.
+    def open(self, blocks: Blocks, owner: str) -> "Stream | None":
+        """The events of one page, or None where all seats are taken by other owners (logins).
 
         `blocks` answers the page's parts, or None when the stream has to end (the session is over).
         """
-        if not self._seats.acquire(blocking=False):
-            return None
-        return Stream(self._events(blocks), self._seats.release)
+        with self._lock:
+            if len(self._open) >= self._most and not self._oldest_gives_way(owner):
+                return None
+            stream = Stream(blocks, owner, self._give_back)
+            self._open.append(stream)
+            return stream
 
-    def _events(self, blocks: Blocks) -> Iterator[str]:
-        end = time.monotonic() + LIFE_SECONDS
-        said: dict[str, str] = {}
-        yield f"retry: {RETRY_MS}\n\n"
-        while time.monotonic() < end and not self.stop.is_set():
-            fresh = blocks()
-            if fresh is None:
-                return
-            changed = {name: html for name, html in fresh.items() if said.get(name) != html}
-            said = fresh
-            yield f"data: {json.dumps(changed)}\n\n"
-            self.stop.wait(PERIOD_SECONDS)
+    def stop(self) -> None:
+        """End them all: the unit stops."""
+        with self._lock:
+            for stream in self._open:
+                stream.over.set()
+
+    def _oldest_gives_way(self, owner: str) -> bool:
+        oldest = next((stream for stream in self._open if stream.owner == owner), None)
+        if oldest is not None:
+            self._open.remove(oldest)
+            oldest.over.set()
+        return oldest is not None
+
+    def _give_back(self, stream: "Stream") -> None:
+        with self._lock:
+            if stream in self._open:
+                self._open.remove(stream)
 
 
 class Stream:
     """An iterator that gives its seat back exactly once, however it ends: read out, closed, or never begun."""
 
-    def __init__(self, events: Iterator[str], release: Callable[[], None]) -> None:
-        self._events = events
-        self._release: Callable[[], None] | None = release
+    def __init__(self, blocks: Blocks, owner: str, give_back: "Callable[[Stream], None]") -> None:
+        self.owner = owner
+        self.over = threading.Event()
+        self._give_back = give_back
+        self._events = _events(blocks, self.over)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -64,6 +79,18 @@ class Stream:
 
     def close(self) -> None:
         """WSGI's word for: the answer is over."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        self._give_back(self)
+
+
+def _events(blocks: Blocks, over: threading.Event) -> Iterator[str]:
+    end = time.monotonic() + LIFE_SECONDS
+    said: dict[str, str] = {}
+    yield f"retry: {RETRY_MS}\n\n"
+    while time.monotonic() < end and not over.is_set():
+        fresh = blocks()
+        if fresh is None:
+            return
+        changed = {name: html for name, html in fresh.items() if said.get(name) != html}
+        said = fresh
+        yield f"data: {json.dumps(changed)}\n\n"
+        over.wait(PERIOD_SECONDS)
