@@ -6,6 +6,7 @@ from streamforge.adapters.epochs import Epochs
 from streamforge.adapters.outbox import Outbox
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
+from streamforge.bus.presence import Presence
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.codec import decode
@@ -33,13 +34,17 @@ class Link:
         self._producer: Producer | None = None
         self._partitions = 1
         self.backoff = Backoff()
-        self.reason = "not tried yet"
-        self._is_away_said = False
+        self._presence = Presence(_log, connection.bootstrap)
 
     @property
     def is_connected(self) -> bool:
         """Whether records can be handed over."""
         return self._producer is not None
+
+    @property
+    def reason(self) -> str:
+        """Why the broker is away; "" = it is there."""
+        return self._presence.reason
 
     def connect(self) -> None:
         """Make a producer. Raises NotConnected; ConfigError and Fatal for what time does not heal."""
@@ -49,11 +54,8 @@ class Link:
             self._partitions = len(reader.partitions(TOPIC))
         finally:
             reader.close()
-        self.reason = ""
+        self._presence.note("")
         self.backoff.reset()
-        if self._is_away_said:
-            self._is_away_said = False
-            _log.info("broker_back", bootstrap=self._connection.bootstrap)
         self._producer = producer
 
     def own_tail(self, is_enough: Callable[[Tail], bool]) -> Tail:
@@ -81,10 +83,7 @@ class Link:
 
     def away(self, error: BaseException) -> None:
         """Note that the broker cannot be reached; said once."""
-        self.reason = str(error)
-        if not self._is_away_said:
-            self._is_away_said = True
-            _log.warning("broker_away", bootstrap=self._connection.bootstrap, reason=self.reason)
+        self._presence.note(str(error) or type(error).__name__)
 
     def pump(self, outbox: Outbox) -> None:
         """Hand over what the outbox holds; a failed producer is let go. Raises Fatal where time does not heal."""

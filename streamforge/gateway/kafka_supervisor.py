@@ -17,7 +17,7 @@ from pathlib import Path
 
 from streamforge import service
 from streamforge.bus.canary import Canary
-from streamforge.bus.connection import Connection
+from streamforge.bus.connection import BOOTSTRAP, Connection
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
@@ -202,7 +202,7 @@ def broker_from_environment() -> Broker:
     """The appliance's broker: paths by STREAMFORGE_ROOT and the unit's directories, port by STREAMFORGE_BOOTSTRAP."""
     root = Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge"))
     libs = Path(os.environ.get("STREAMFORGE_KAFKA_LIBS", LIBS))
-    port = os.environ.get("STREAMFORGE_BOOTSTRAP", "127.0.0.1:9092").rpartition(":")[2]
+    port = os.environ.get("STREAMFORGE_BOOTSTRAP", BOOTSTRAP).rpartition(":")[2]
     return Broker(
         data=root / "kafka" / "data",
         credentials=Path(os.environ["CREDENTIALS_DIRECTORY"]),

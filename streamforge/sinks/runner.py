@@ -6,6 +6,7 @@ from typing import Any
 
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
+from streamforge.bus.presence import Presence
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Fetched, Pace, Reader, stored
 from streamforge.clock import now_us
@@ -55,7 +56,7 @@ class SinkComponent:
         self._backoff = Backoff()
         self._next_try_at = 0.0
         self._last_error = ""
-        self._broker_away = ""
+        self._broker = Presence(_log, connection.bootstrap)
         self._unreadable = 0
         self._backlog = 0
         self._backlog_at = 0.0
@@ -94,7 +95,7 @@ class SinkComponent:
         try:
             self._begin(tally, self._input())
         except NotConnected as error:
-            self._note_broker(str(error))
+            self._broker.note(str(error))
             self._sink.close()
             stop.wait(POLL_SECONDS)
 
@@ -104,7 +105,7 @@ class SinkComponent:
         try:
             self._reader = Reader(self._connection, PACE)
         except NotConnected as error:
-            self._note_broker(str(error))
+            self._broker.note(str(error))
             self._next_try_at = time.monotonic() + self._backoff.next_seconds()
         return self._reader is not None
 
@@ -117,7 +118,7 @@ class SinkComponent:
         reader.assign(tally.start(reader.starts(places)))
         self._tally = tally
         self._known_progress = tally.progress
-        self._note_broker("")
+        self._broker.note("")
         self._backoff.reset()
 
     def _note_backlog(self, now: float) -> None:
@@ -129,23 +130,17 @@ class SinkComponent:
         try:
             ends = self._reader.ends(known.positions)
         except NotConnected as error:
-            self._note_broker(str(error))
+            self._broker.note(str(error))
             return
         self._backlog = sum(max(0, end - known.positions[place].next_offset) for place, end in ends.items())
 
     def _work(self, tally: Tally) -> None:
         for fetched in self._input().poll(self._patience()):
             self._take(fetched)
-        self._note_broker(self._input().away)
+        self._broker.note(self._input().away)
         self._note_holes(tally)
         if self._is_due():
             self._write(tally)
-
-    def _note_broker(self, reason: str) -> None:
-        if bool(reason) != bool(self._broker_away):
-            say = _log.warning if reason else _log.info
-            say("broker_away" if reason else "broker_back", bootstrap=self._connection.bootstrap, reason=reason)
-        self._broker_away = reason
 
     def _input(self) -> Reader:
         if self._reader is None:
@@ -279,14 +274,14 @@ class SinkComponent:
         return behind + len(self._batch)
 
     def _is_well(self) -> bool:
-        return self._tally is not None and not self._last_error and not self._broker_away
+        return self._tally is not None and not self._last_error and not self._broker.reason
 
     def status(self) -> str:
         """How far it is behind, or what is waited for."""
         if self._last_error:
             return f"waiting for {self._kind}: {self._last_error}"
-        if self._broker_away:
-            return f"waiting for the broker: {self._broker_away}"
+        if self._broker.reason:
+            return f"waiting for the broker: {self._broker.reason}"
         lag = self._lag()
         return (
             f"delivering to {self._kind}, {lag} record{'s' * (lag != 1)} behind"

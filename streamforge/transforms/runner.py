@@ -7,6 +7,7 @@ from typing import Any
 
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
+from streamforge.bus.presence import Presence
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Fetched, Pace, Reader
 from streamforge.clock import now_us
@@ -50,8 +51,7 @@ class TransformComponent:
         self._reader: Reader | None = None
         self._producer: Producer | None = None
         self._backoff = Backoff()
-        self._reason = "not tried yet"
-        self._is_away_said = False
+        self._broker = Presence(_log, connection.bootstrap)
         self._ticked_at = 0.0
         self._restoring: Generator[None, None, None] | None = None
         self._is_written = True
@@ -71,10 +71,10 @@ class TransformComponent:
             else:
                 self._work(self._poll())
         except (NotConnected, OSError) as error:
-            self._say(str(error))
+            self._broker.note(str(error))
             self.close()
             stop.wait(min(5.0, self._backoff.next_seconds()))
-        self.metrics.connected.set(float(not self._reason))
+        self.metrics.connected.set(float(not self._broker.reason))
 
     def _connect(self) -> None:
         transforms = self._make_stages()
@@ -88,10 +88,10 @@ class TransformComponent:
         until = time.monotonic() + RESTORE_SECONDS
         for _ in pieces:
             if time.monotonic() > until:
-                self._reason = "rebuilding from the log"
+                self._broker.reason = "rebuilding from the log"
                 return
         self._restoring = None
-        self._say("")
+        self._broker.note("")
         self._backoff.reset()
 
     def _restore(self, topic: str) -> Generator[None, None, None]:
@@ -115,12 +115,12 @@ class TransformComponent:
 
     def _writer(self) -> Producer:
         if self._producer is None:
-            raise NotConnected(self._reason)
+            raise NotConnected(self._broker.reason)
         return self._producer
 
     def _input(self) -> Reader:
         if self._reader is None:
-            raise NotConnected(self._reason)
+            raise NotConnected(self._broker.reason)
         return self._reader
 
     def _poll(self) -> list[Fetched]:
@@ -143,7 +143,7 @@ class TransformComponent:
         self._is_written = all(written)
         if polled:
             self.metrics.succeeded()
-        self._say(self._input().away if self._is_written else "no acknowledgement")
+        self._broker.note(self._input().away if self._is_written else "no acknowledgement")
         self._report_holes()
 
     def _is_tick_due(self, polled: list[Fetched]) -> bool:
@@ -161,24 +161,13 @@ class TransformComponent:
             _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
         self._input().holes.clear()
 
-    def _say(self, reason: str) -> None:
-        """Say a change: the broker is away, for this reason, or it is back (no reason)."""
-        self._reason = reason
-        if bool(reason) == self._is_away_said:
-            return
-        self._is_away_said = bool(reason)
-        if reason:
-            _log.warning("broker_away", bootstrap=self._connection.bootstrap, reason=reason)
-        else:
-            _log.info("broker_back", bootstrap=self._connection.bootstrap)
-
     def drain(self, deadline: float) -> None:
         """Wait until what was written is acknowledged; what is not will be written again after the next start."""
         if self._producer is not None:
             try:
                 self._producer.flush(max(0.1, deadline - time.monotonic()))
             except NotConnected as error:
-                self._say(str(error))
+                self._broker.note(str(error))
 
     def close(self) -> None:
         """Let go of reader, producer and state."""
@@ -199,8 +188,8 @@ class TransformComponent:
 
     def status(self) -> str:
         """How far it is behind, or what is waited for."""
-        if self._reason:
-            return f"waiting for the broker: {self._reason}"
+        if self._broker.reason:
+            return f"waiting for the broker: {self._broker.reason}"
         lag = self._lag()
         return f"{lag} record{'s' * (lag != 1)} behind" if lag else "up to date"
 
@@ -208,5 +197,5 @@ class TransformComponent:
         """DEGRADED while the broker is away."""
         lags = self._reader.lags() if self._reader is not None else {}
         stages = [stage.details(lags) for stage in list(self._stages)]
-        state = State.HEALTHY if not self._reason else State.DEGRADED
+        state = State.HEALTHY if not self._broker.reason else State.DEGRADED
         return Health(state=state, status=self.status(), details={"kind": "transform", "stages": stages})
