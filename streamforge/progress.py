@@ -25,7 +25,7 @@ class Partition(NamedTuple):
 class Position:
     """The next offset to read, and the incarnation of the log in which that offset means something.
 
-    `incarnation` and `topic_id` are always 1 and empty until the log's incarnations are kept.
+    `topic_id` is always empty: a topic that is made anew is a new incarnation of the log.
     """
 
     next_offset: int

@@ -10,21 +10,45 @@ from pathlib import Path
 
 from kafka.errors import SaslAuthenticationFailedError
 
-from streamforge.errors import ConfigError, Fault
+from streamforge.errors import ConfigError, Fatal, Fault
+from streamforge.health import RUN_DIRECTORY
+from streamforge.incarnations import Incarnations
 
 BOOTSTRAP = "127.0.0.1:9092"
+# Where all units read the log's incarnations: the doctor writes it before the broker serves.
+INCARNATIONS_FILE = "incarnations.json"
 # The client's own 30 s would miss a broker that is back; and of some tries only one sees why a password was refused.
 RECONNECT_MS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Address and identity of one client: SCRAM-SHA-512 on the loopback listener."""
+    """Address and identity of one client: SCRAM-SHA-512 on the loopback listener.
+
+    `incarnations_file` is absent where the log is still in its first incarnation.
+    """
 
     bootstrap: str
     username: str
     password: str = field(repr=False)
     client_id: str
+    incarnations_file: Path = RUN_DIRECTORY / INCARNATIONS_FILE
+
+    def incarnations(self) -> Incarnations:
+        """The incarnations of the log. Raises Fatal where the file is not one: positions would mean nothing."""
+        try:
+            return Incarnations.from_json(self.incarnations_file.read_bytes())
+        except FileNotFoundError:
+            return Incarnations()
+        except ValueError as error:
+            raise Fatal(f"{self.incarnations_file}: {error}") from error
+
+    def incarnations_stamp(self) -> int:
+        """Changes whenever a new incarnation is opened; 0 = none was."""
+        try:
+            return self.incarnations_file.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     @classmethod
     def from_environment(cls, principal: str) -> "Connection":

@@ -71,6 +71,8 @@ class Reader:
         self._next: dict[Partition, int] = {}
         self.holes: list[Hole] = []
         self.away = ""
+        self._incarnations_stamp = connection.incarnations_stamp()
+        self.incarnations = connection.incarnations()
         self._heard_at = time.monotonic()
         try:
             with watch_authentication(connection):
@@ -90,6 +92,10 @@ class Reader:
                 )
         except (KafkaError, OSError) as error:
             raise translate(error, connection) from error
+
+    def is_outdated(self) -> bool:
+        """Whether the log has begun a new incarnation since: positions must be found anew, by a new reader."""
+        return self._connection.incarnations_stamp() != self._incarnations_stamp
 
     def partitions(self, topic: str) -> tuple[Partition, ...]:
         """The partitions of a topic. Raises Fatal when there is none of that name for this user."""

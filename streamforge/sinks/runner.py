@@ -73,6 +73,8 @@ class SinkComponent:
 
     def step(self, stop: threading.Event) -> None:
         """Poll once and write what is due; or one try to reach target and broker."""
+        if self._reader is not None and self._reader.is_outdated():
+            self.close()  # positions of the log before mean nothing: begin again from what the target holds
         try:
             if self._tally is None:
                 self._try_to_connect(stop)
@@ -112,8 +114,9 @@ class SinkComponent:
     def _begin(self, tally: Tally, reader: Reader) -> None:
         places = [place for topic in self._sink.config.topics for place in reader.partitions(topic)]
         ends = reader.ends(places)
-        if tally.clamp(ends):
-            _log.warning("position_clamped", kind=self._kind, ends={place.topic: end for place, end in ends.items()})
+        if clamped := tally.clamp(reader.incarnations, ends):
+            to = {place.topic: offset for place, offset in clamped.items()}
+            _log.warning("position_clamped", kind=self._kind, to=to)
             self._sink.write((), tally.progress)
         reader.assign(tally.start(reader.starts(places)))
         self._tally = tally

@@ -1,7 +1,9 @@
 """What a sink has dealt with, counted by (adapter, epoch) from the batches it writes; part of its stored progress."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from streamforge.incarnations import FIRST, Incarnations
 from streamforge.model import ReadingBatch, Topic
 from streamforge.progress import AdapterEpoch, Counted, Partition, Position, Progress, Stored
 
@@ -17,6 +19,7 @@ class Tally:
 
     def __init__(self, held: Progress) -> None:
         self._held = held
+        self._incarnation = FIRST
         self._holes: dict[Partition, list[int]] = {}
 
     @property
@@ -34,7 +37,7 @@ class Tally:
         positions = dict(self._held.positions)
         counts = dict(self._held.counts)
         for stored in sorted([*batch, *refused], key=_place) if refused else batch:
-            positions[stored.partition] = Position(next_offset=stored.offset + 1)
+            positions[stored.partition] = Position(next_offset=stored.offset + 1, incarnation=self._incarnation)
             record = stored.record
             if stored.partition.topic == Topic.TELEMETRY_CLEAN and isinstance(record, ReadingBatch) and record.epoch:
                 key = (record.source.adapter_id, record.epoch)
@@ -63,17 +66,22 @@ class Tally:
         """The target holds this now."""
         self._held = progress
 
-    def clamp(self, ends: Mapping[Partition, int]) -> bool:
-        """Step back to the end of a log that is shorter than the held position says; True where that was so."""
-        beyond = {place for place, end in ends.items() if self._position(place) > end}
-        if beyond:
-            clamped = {place: Position(next_offset=ends[place]) for place in beyond}
-            self._held = Progress(positions={**self._held.positions, **clamped}, counts=self._held.counts)
-        return bool(beyond)
+    def clamp(self, incarnations: Incarnations, ends: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Step back to what outlived every incarnation opened since the held positions; where, and to which offset.
 
-    def _position(self, place: Partition) -> int:
-        held = self._held.positions.get(place)
-        return held.next_offset if held is not None else 0
+        What comes next stands after a hole: the log has lost something there.
+        """
+        self._incarnation = incarnations.current
+        held = self._held.positions
+        fresh = {place: _within(incarnations.clamp(place, at), ends.get(place)) for place, at in held.items()}
+        clamped = {place: at.next_offset for place, at in fresh.items() if at.next_offset < held[place].next_offset}
+        counts = self._held.counts
+        if clamped:
+            counts = {key: replace(counted, last_offset=-1) for key, counted in counts.items()}
+        self._held = Progress(positions=fresh, counts=counts)
+        for place, offset in clamped.items():
+            self.hole(place, offset)
+        return clamped
 
     def start(self, places: Mapping[Partition, int]) -> dict[Partition, int]:
         """Where to read on: the held position of each partition, else the start of the log given here.
@@ -87,6 +95,10 @@ class Tally:
                 self.hole(place, start)
             first[place] = held.next_offset if held is not None else start
         return first
+
+
+def _within(position: Position, end: int | None) -> Position:
+    return position if end is None else replace(position, next_offset=min(position.next_offset, end))
 
 
 def _place(stored: Stored) -> tuple[Partition, int]:

@@ -1,11 +1,12 @@
 """Progress as headers of output records: what a restart needs to go on exactly once.
 
-sf-in    topic/partition/topic_id/incarnation/next offset     the input position that this output covers
+sf-in    topic/partition/topic_id/incarnation/next offset     the input position that this output covers; all offsets
+                                                              of a mark are of that incarnation
 sf-hold  offset                                               the oldest input still needed
 sf-out   offset                                               the oldest own output a restart must know
 sf-side  topic=offset,...                                     for each side topic the offset after its last side output
 sf-by    name/partition                                       on side outputs: who wrote it ...
-sf-at    offset                                               ... for which input
+sf-at    incarnation/offset                                   ... for which input
 """
 
 from collections.abc import Mapping
@@ -55,14 +56,15 @@ def read_mark(headers: Headers) -> Mark | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideMark:
-    """What one side output says: its writer, and the input offset that it belongs to."""
+    """What one side output says: its writer, and the input that it belongs to (an offset in its incarnation)."""
 
     writer: str
     input_offset: int
+    incarnation: int
 
     def headers(self) -> Headers:
         """The mark as Kafka headers."""
-        return (("sf-by", self.writer.encode()), ("sf-at", str(self.input_offset).encode()))
+        return (("sf-by", self.writer.encode()), ("sf-at", f"{self.incarnation}/{self.input_offset}".encode()))
 
 
 def read_side_mark(headers: Headers) -> SideMark | None:
@@ -70,4 +72,5 @@ def read_side_mark(headers: Headers) -> SideMark | None:
     held = dict(headers)
     if "sf-by" not in held or "sf-at" not in held:
         return None
-    return SideMark(writer=held["sf-by"].decode(), input_offset=int(held["sf-at"]))
+    incarnation, input_offset = held["sf-at"].decode().split("/")
+    return SideMark(writer=held["sf-by"].decode(), input_offset=int(input_offset), incarnation=int(incarnation))

@@ -9,6 +9,7 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Fetched, Reader, stored
 from streamforge.codec import encode
 from streamforge.errors import Rejected
+from streamforge.incarnations import Incarnations
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import AggregateBatch, DeadLetter, ReadingBatch, Record, Topic
@@ -54,6 +55,7 @@ class Stage:
         self._out = Partition(transform.output, number)
         self._writer = f"{type(transform).__name__.lower()}/{number}"
         self.next_offset = 0
+        self._incarnations = Incarnations()
         self._side_next: dict[str, int] = {}
         self._standing_sides: Counter[tuple[str, int]] = Counter()
         self._due: list[_Due] = []
@@ -68,6 +70,7 @@ class Stage:
 
         Raises NotConnected, Fatal.
         """
+        self._incarnations = reader.incarnations
         starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
         self._out_next = ends[self._out]
         tail = reader.tail(self._out)
@@ -77,7 +80,7 @@ class Stage:
             yield from self._learn_sides(reader, {})
             return
         self.next_offset = self._clamped(mark.position, ends[self.place])
-        yield from self._learn_sides(reader, mark.sides)
+        yield from self._learn_sides(reader, self._sides_since(mark))
         for fetched in reader.stretch(self._out, max(mark.scan, starts[self._out]), ends[self._out]):
             self._tell_standing(fetched)
             yield
@@ -87,9 +90,20 @@ class Stage:
         self.finish()
 
     def _clamped(self, position: Position, end: int) -> int:
-        if position.next_offset > end:
-            _log.warning("position_clamped", topic=self.place.topic, position=position.next_offset, end=end)
-        return min(position.next_offset, end)
+        offset = min(self._incarnations.clamp(self.place, position).next_offset, end)
+        if offset < position.next_offset:
+            _log.warning("position_clamped", topic=self.place.topic, position=position.next_offset, to=offset)
+        return offset
+
+    def _sides_since(self, mark: Mark) -> Mapping[str, int]:
+        """Where to look for own side outputs: the mark's offsets, in the incarnation in force."""
+        number, incarnation = self.place.number, mark.position.incarnation
+        return {
+            topic: self._incarnations.clamp(
+                Partition(topic, number), Position(next_offset=offset, incarnation=incarnation)
+            ).next_offset
+            for topic, offset in mark.sides.items()
+        }
 
     def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> Iterator[None]:
         """Count own side outputs beyond the position. The next restart begins at the first of them, or at the end."""
@@ -100,10 +114,16 @@ class Stage:
             self._side_next[topic] = end
             for fetched in reader.stretch(side, first, end):
                 mark = read_side_mark(fetched.headers)
-                if mark is not None and mark.writer == self._writer and mark.input_offset >= self.next_offset:
+                if mark is not None and mark.writer == self._writer and self._is_ahead(mark):
                     self._standing_sides[topic, mark.input_offset] += 1
                     self._side_next[topic] = min(self._side_next[topic], fetched.offset)
                 yield
+
+    def _is_ahead(self, mark: SideMark) -> bool:
+        """Whether it is of an input that is still to come: not of one that was lost, and its offset given out anew."""
+        at = Position(next_offset=mark.input_offset + 1, incarnation=mark.incarnation)
+        is_there = self._incarnations.clamp(self.place, at).next_offset == at.next_offset
+        return is_there and mark.input_offset >= self.next_offset
 
     def _tell_standing(self, fetched: Fetched) -> None:
         mark = read_mark(fetched.headers)
@@ -176,7 +196,9 @@ class Stage:
         if self._standing_sides[emit.topic, input_offset] > 0:
             self._standing_sides[emit.topic, input_offset] -= 1
             return
-        headers = SideMark(writer=self._writer, input_offset=input_offset).headers()
+        headers = SideMark(
+            writer=self._writer, input_offset=input_offset, incarnation=self._incarnations.current
+        ).headers()
         place = Partition(emit.topic, self.place.number)
         try:
             self._producer.send(place, emit.key.encode(), encode(emit.record), headers, self._side_noted(emit.topic))
@@ -208,7 +230,7 @@ class Stage:
         hold = self._groups[0].hold if self._groups else due.group.hold
         mark = Mark(
             place=self.place,
-            position=Position(next_offset=due.next_offset),
+            position=Position(next_offset=due.next_offset, incarnation=self._incarnations.current),
             hold=hold,
             scan=self._scan(hold),
             sides=self._side_next,

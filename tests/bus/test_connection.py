@@ -4,13 +4,15 @@ import logging
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamforge.bus.admin import Admin
 from streamforge.bus.connection import Connection
-from streamforge.errors import ConfigError, NotConnected
+from streamforge.errors import ConfigError, Fatal, NotConnected
 from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
+from streamforge.incarnations import Incarnations
 
 
 def test_the_environment_says_who_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +41,7 @@ def test_its_text_hides_the_password() -> None:
 @pytest.mark.broker
 @pytest.mark.parametrize("change", [{"password": "wrong"}, {"username": "nobody"}], ids=["password", "user"])
 def test_a_refused_password_is_a_clear_error_long_before_the_time_out(
-    broker: ThrowAwayBroker, change: dict[str, str]
+    broker: ThrowAwayBroker, change: dict[str, Any]
 ) -> None:
     connection = replace(broker.connection("web"), **change)
     started = time.monotonic()
@@ -60,3 +62,19 @@ def test_the_client_does_not_claim_that_passwords_travel_in_the_clear(
 ) -> None:
     with caplog.at_level(logging.WARNING), Admin(broker.connection("web")):
         assert "in the clear" not in caplog.text
+
+
+def test_a_log_in_its_first_incarnation_has_no_list(tmp_path: Path) -> None:
+    connection = Connection(
+        bootstrap="b", username="web", password="p", client_id="web", incarnations_file=tmp_path / "incarnations.json"
+    )
+    assert connection.incarnations() == Incarnations()
+    assert connection.incarnations_stamp() == 0
+
+
+def test_a_damaged_list_of_incarnations_ends_the_unit_for_positions_would_mean_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "incarnations.json"
+    file.write_text("{")
+    connection = Connection(bootstrap="b", username="web", password="p", client_id="web", incarnations_file=file)
+    with pytest.raises(Fatal, match=r"incarnations\.json"):
+        connection.incarnations()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from streamforge.bus.producer import Producer
 from streamforge.codec import encode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.incarnations import Incarnations
 from streamforge.model import DeadLetter, ReadingBatch
-from streamforge.progress import Partition, Progress, Stored
+from streamforge.progress import Partition, Position, Progress, Stored
 from streamforge.sinks.base import BatchRule, Sink, SinkConfig
 from streamforge.sinks.runner import SinkComponent
 from tests.broker import new_broker
@@ -176,6 +178,22 @@ def test_refused_records_go_to_the_dead_letters_and_count_as_rejected(running: T
     assert target.progress.counts["plant", 1].rejected == 1
     letters = checker.records(running.connection("admin"), "dlq.telemetry")
     assert [letter.reason for letter in letters if isinstance(letter, DeadLetter)] == ["test: no NUL in a text"]
+
+
+def test_a_new_incarnation_of_the_log_sends_the_reader_back_to_what_outlived_it(
+    running: ThrowAwayBroker, tmp_path: Path
+) -> None:
+    write(running.connection("admin"), 10)
+    target = Target(BatchRule(age_ms=50))
+    file = tmp_path / "incarnations.json"
+    connection = replace(running.connection("sink-file"), incarnations_file=file)
+    component = SinkComponent(target, "test", connection=connection)
+    step_until(component, lambda: len(target.rows) == 10)
+    file.write_text(Incarnations().opening(opened_at_us=1, reason="power cut", firsts={CLEAN: 7}).to_json())
+    step_until(component, lambda: len(target.rows) == 13)
+    component.close()
+    assert target.rows[10:] == [8, 9, 10], "what stands there now is not what was delivered before"
+    assert target.progress.positions[CLEAN] == Position(next_offset=10, incarnation=2)
 
 
 def test_draining_writes_what_was_read(running: ThrowAwayBroker) -> None:

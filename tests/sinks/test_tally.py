@@ -1,5 +1,6 @@
 """What a sink has dealt with, counted."""
 
+from streamforge.incarnations import Incarnations
 from streamforge.model import ReadingBatch
 from streamforge.progress import Counted, Partition, Position, Progress, Stored
 from streamforge.sinks.tally import MOST_EPOCHS, Tally
@@ -65,6 +66,31 @@ def test_a_hole_in_the_middle_of_a_batch_is_counted_and_again_when_the_write_is_
 def test_reading_goes_on_where_the_target_says() -> None:
     tally = Tally(Progress(positions={CLEAN: Position(next_offset=42)}))
     assert tally.start({CLEAN: 7}) == {CLEAN: 42}
+
+
+def after_a_cut(end: int) -> Incarnations:
+    return Incarnations().opening(opened_at_us=1, reason="power cut", firsts={CLEAN: end})
+
+
+def test_a_position_that_outlived_its_data_goes_back_and_what_is_missing_there_was_evicted() -> None:
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(8, batch(values=(1.0,))), stored(9, batch(2, count_before=1, values=(1.0,)))]))
+    assert tally.clamp(after_a_cut(5), {CLEAN: 20}) == {CLEAN: 5}
+    assert tally.start({CLEAN: 0}) == {CLEAN: 5}
+    after = tally.after([stored(5, batch(9, count_before=50, values=(1.0,)))])
+    assert after.positions == {CLEAN: Position(next_offset=6, incarnation=2)}
+    assert after.counts["plant", 1] == Counted(delivered=3, evicted=48, next_count=51, last_offset=5)
+
+
+def test_a_position_before_the_cut_stays_and_names_the_new_incarnation() -> None:
+    tally = Tally(Progress(positions={CLEAN: Position(next_offset=4)}))
+    assert tally.clamp(after_a_cut(5), {CLEAN: 20}) == {}
+    assert tally.progress.positions == {CLEAN: Position(next_offset=4, incarnation=2)}
+
+
+def test_a_position_beyond_a_log_without_known_cut_goes_back_to_its_end() -> None:
+    tally = Tally(Progress(positions={CLEAN: Position(next_offset=42)}))
+    assert tally.clamp(Incarnations(), {CLEAN: 7}) == {CLEAN: 7}
 
 
 def test_refused_records_are_rejected_and_passed_by() -> None:

@@ -33,5 +33,6 @@ def test_a_damaged_mark_is_a_value_error() -> None:
 
 
 def test_a_side_output_names_its_writer_and_its_input() -> None:
-    mark = SideMark(writer="validator/0", input_offset=8)
+    mark = SideMark(writer="validator/0", input_offset=8, incarnation=3)
+    assert dict(mark.headers())["sf-at"] == b"3/8"
     assert read_side_mark(mark.headers()) == mark

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.codec import encode
 from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.incarnations import Incarnations
 from streamforge.metrics import Metrics
 from streamforge.model import ReadingBatch, Topic
-from streamforge.progress import Partition, Stored
+from streamforge.progress import Partition, Position, Stored
 from streamforge.transforms.base import Emit, Transform, TransformConfig
 from streamforge.transforms.marks import read_mark, read_side_mark
 from streamforge.transforms.stage import Stage
@@ -127,6 +129,44 @@ def test_side_outputs_that_stand_already_are_not_written_again(connection: Conne
     dead = Counter(record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch))
     assert dead == {3: 1, 6: 1, 9: 1}
     assert checker.in_topic(connection, CLEAN).times == checker.in_topic(connection, RAW).times
+
+
+def cut(connection: Connection, file: Path, **ends: int) -> Connection:
+    """The same log, of which is known that offsets from these on were lost and given out anew."""
+    firsts = {Partition(topic): end for topic, end in ends.items()}
+    file.write_text(Incarnations().opening(opened_at_us=1, reason="power cut", firsts=firsts).to_json())
+    return replace(connection, incarnations_file=file)
+
+
+def test_inputs_whose_offsets_were_given_out_anew_are_not_skipped(connection: Connection, tmp_path: Path) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(7)
+    first.die()
+    second = Run(cut(connection, tmp_path / "incarnations.json", **{RAW: 4}))
+    assert second.stage.next_offset == 4
+    second.take(6)
+    second.die()
+    mark = read_mark(Reader(connection).tail(Partition(CLEAN))[0].headers)
+    assert mark is not None
+    assert mark.position == Position(next_offset=10, incarnation=2)
+    third = Run(replace(connection, incarnations_file=tmp_path / "incarnations.json"))
+    assert third.stage.next_offset == 10, "a position of the incarnation in force counts"
+    third.die()
+
+
+def test_side_outputs_of_lost_inputs_do_not_stand_for_the_new_ones(connection: Connection, tmp_path: Path) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(2)
+    first.take(4, finish=False)  # dead letters of the inputs 2 and 5 stand, the main outputs do not
+    first.die()
+    second = Run(cut(connection, tmp_path / "incarnations.json", **{RAW: 4}))
+    assert second.stage.next_offset == 2
+    second.take(8)
+    second.die()
+    dead = Counter(record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch))
+    assert dead == {3: 1, 6: 2, 9: 1}, "input 5 was lost: another stands at its offset and has its own dead letter"
 
 
 def test_outputs_say_in_headers_what_a_restart_needs(connection: Connection) -> None:

@@ -1,0 +1,86 @@
+"""The log's incarnations: after a cut offsets are given out again, and a position means something only in its own.
+
+A new incarnation is opened when the log may have lost acknowledged records (`streamforge.gateway.kafka_doctor`): for
+each partition it keeps the first offset that was given out anew. A position of an earlier incarnation beyond that
+offset counts records that are gone; it is clamped to it, or new records would be skipped silently. Standard library
+only.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from streamforge.progress import Partition, Position
+
+FIRST = 1
+# A power cut a day for most of a year. Older positions go back to the start of the log: read again, never skipped.
+MOST_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incarnation:
+    """One, with the first offset that each partition gave out in it. `reason` says why it was opened."""
+
+    number: int
+    opened_at_us: int
+    reason: str
+    firsts: Mapping[Partition, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incarnations:
+    """All that are known, oldest first. None: the log is still in its first one."""
+
+    opened: tuple[Incarnation, ...] = ()
+
+    @property
+    def current(self) -> int:
+        """The number of the one in force."""
+        return self.opened[-1].number if self.opened else FIRST
+
+    def opening(self, *, opened_at_us: int, reason: str, firsts: Mapping[Partition, int]) -> "Incarnations":
+        """These and a new one."""
+        fresh = Incarnation(number=self.current + 1, opened_at_us=opened_at_us, reason=reason, firsts=dict(firsts))
+        return Incarnations(opened=(*self.opened, fresh)[-MOST_KEPT:])
+
+    def clamp(self, place: Partition, position: Position) -> Position:
+        """The same place in the incarnation in force: not beyond what outlived every one opened since.
+
+        A number that is not known, older than the list or of a list that was lost, goes back to offset 0.
+        """
+        oldest = self.opened[0].number - 1 if self.opened else FIRST
+        if not oldest <= position.incarnation <= self.current:
+            return replace(position, next_offset=0, incarnation=self.current)
+        later = [one.firsts[place] for one in self.opened if one.number > position.incarnation and place in one.firsts]
+        return replace(position, next_offset=min([position.next_offset, *later]), incarnation=self.current)
+
+    def to_json(self) -> str:
+        """One line of JSON, the form in which the list is kept."""
+        opened = [
+            {
+                "number": one.number,
+                "opened_at_us": one.opened_at_us,
+                "reason": one.reason,
+                "firsts": [[*place, offset] for place, offset in sorted(one.firsts.items())],
+            }
+            for one in self.opened
+        ]
+        return json.dumps({"opened": opened}, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Incarnations":
+        """The inverse of `to_json`. Raises ValueError where the text is not one."""
+        try:
+            opened = tuple(
+                Incarnation(
+                    number=int(one["number"]),
+                    opened_at_us=int(one["opened_at_us"]),
+                    reason=str(one["reason"]),
+                    firsts={Partition(str(topic), int(number)): int(offset) for topic, number, offset in one["firsts"]},
+                )
+                for one in json.loads(text)["opened"]
+            )
+        except (KeyError, TypeError) as error:
+            msg = f"not a list of incarnations: {error}"
+            raise ValueError(msg) from error
+        return Incarnations(opened=opened)
