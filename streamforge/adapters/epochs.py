@@ -1,25 +1,33 @@
 """The epoch of an adapter: a counter that grows with every start, on disk before the first reading is numbered.
 
-Never a clock. Beside it stand the counts of earlier epochs, so that the ledger can account for them.
+Never a clock. Beside it stand the counts of earlier epochs, so that the ledger can account for them, and for each a
+promise: a number that its readings do not exceed until it is raised, on disk first. After a power cut the promise less
+what stands on the log is an upper bound of what is lost.
 """
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 FILE_NAME = "epochs.json"
 # Fewer than a sink keeps (sinks.tally.MOST_EPOCHS), so that every epoch named here can be balanced.
 MOST_CLOSED = 24
+LEAST_PROMISE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochCount:
-    """Readings of one epoch: `read` = acknowledged by the log plus `dropped` before it."""
+    """Readings of one epoch: `read` = acknowledged by the log plus `dropped` before it; never beyond `promised`.
+
+    `incarnation` of the log in which it wrote; 0 = it never reached the log.
+    """
 
     epoch: int
     read: int = 0
     dropped: int = 0
+    promised: int = 0
+    incarnation: int = 0
 
 
 class Epochs:
@@ -41,22 +49,35 @@ class Epochs:
         if self.current is not None:
             self.closed = [*self.closed, self.current][-MOST_CLOSED:]
         last = max([highest_in_log, *(count.epoch for count in self.closed)])
-        self.current = EpochCount(epoch=last + 1)
+        self.current = EpochCount(epoch=last + 1, promised=LEAST_PROMISE)
         self._save()
         return last + 1
 
-    def count(self, read: int, dropped: int) -> None:
-        """Note what this epoch has come to; on disk when this returns."""
+    @property
+    def promised(self) -> int:
+        """How many readings of this epoch may be handed to the log before `count` is called again."""
+        return self.current.promised if self.current is not None else 0
+
+    def count(self, read: int, dropped: int, numbered: int) -> None:
+        """Note what this epoch has come to, of `numbered` readings so far; on disk when this returns.
+
+        The next promise leaves room for twice what came since the last one.
+        """
         if self.current is not None:
-            self.current = EpochCount(epoch=self.current.epoch, read=read, dropped=dropped)
+            since = numbered - self.current.read
+            promised = numbered + max(LEAST_PROMISE, 2 * since)
+            self.current = replace(self.current, read=read, dropped=dropped, promised=promised)
+            self._save()
+
+    def met_log(self, incarnation: int) -> None:
+        """The epoch writes in this incarnation of the log."""
+        if self.current is not None and self.current.incarnation != incarnation:
+            self.current = replace(self.current, incarnation=incarnation)
             self._save()
 
     def correct(self, epoch: int, read: int) -> None:
         """A closed epoch ended with `read` readings on the log: what a killed process could not note itself."""
-        self.closed = [
-            EpochCount(epoch=epoch, read=read, dropped=closed.dropped) if closed.epoch == epoch else closed
-            for closed in self.closed
-        ]
+        self.closed = [replace(closed, read=read) if closed.epoch == epoch else closed for closed in self.closed]
         self._save()
 
     def _load(self) -> None:

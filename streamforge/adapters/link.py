@@ -46,6 +46,10 @@ class Link:
         """Why the broker is away; "" = it is there."""
         return self._presence.reason
 
+    def incarnation(self) -> int:
+        """The number of the log's incarnation in force."""
+        return self._connection.incarnations().current
+
     def connect(self) -> None:
         """Make a producer. Raises NotConnected; ConfigError and Fatal for what time does not heal."""
         producer = Producer(self._connection, (TOPIC,), linger_ms=LINGER_MS)

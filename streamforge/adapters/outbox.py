@@ -61,6 +61,11 @@ class Outbox:
         return self.acknowledged + self.dropped
 
     @property
+    def numbered(self) -> int:
+        """Readings of this epoch that were put in, wherever they are now."""
+        return self._count
+
+    @property
     def unacknowledged_bytes(self) -> int:
         """Encoded bytes that the log does not have yet."""
         return self._waiting_bytes + self._in_flight_bytes

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,13 @@ class PollerComponent:
             if task.done():
                 task.result()
         if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
-            self._last_noted = time.monotonic()
             self._note_count(self._outbox)
 
     def _note_count(self, outbox: Outbox) -> None:
         """On disk, for the ledger; a disk that does not take it ends nothing, the log corrects the count."""
+        self._last_noted = time.monotonic()
         try:
-            self._epochs.count(outbox.read, outbox.dropped)
+            self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
         except OSError as error:
             self.metrics.errors.labels(stage="state", type="disk").inc()
             if not self._is_disk_said:
@@ -139,6 +140,8 @@ class PollerComponent:
         if settled:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
+        if outbox.numbered > self._epochs.promised:
+            self._note_count(outbox)
         self._link.pump(outbox)
         if outbox.dropped > self._dropped_said:
             self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
@@ -168,9 +171,10 @@ class PollerComponent:
         """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
         if self._outbox is None:
             self._begin(begin_epoch(self._epochs, tail))
-            return
-        self._outbox.recall(set(tail.get(self._outbox.epoch, ())))
-        correct_closed(self._epochs, tail)
+        else:
+            self._outbox.recall(set(tail.get(self._outbox.epoch, ())))
+            correct_closed(self._epochs, tail)
+        self._epochs.met_log(self._link.incarnation())
 
     async def _poll_forever(self, device: Device, grid: Grid, outbox: Outbox) -> None:
         peer, record = self._peers[device.peer], self._records[device.key]
@@ -319,8 +323,8 @@ class PollerComponent:
         outbox = self._outbox
         if outbox is None:
             return list(self._epochs.closed)
-        live = EpochCount(epoch=outbox.epoch, read=outbox.read, dropped=outbox.dropped)
-        return [*self._epochs.closed, live]
+        noted = self._epochs.current or EpochCount(epoch=outbox.epoch)
+        return [*self._epochs.closed, replace(noted, read=outbox.read, dropped=outbox.dropped)]
 
     def _waiting_bytes(self) -> float:
         return float(self._outbox.unacknowledged_bytes) if self._outbox else 0.0
@@ -336,4 +340,9 @@ def _refused(batch: Batch) -> str:
 
 
 def _ledger_row(count: EpochCount) -> dict[str, int]:
-    return {"epoch": count.epoch, "read": count.read, "dropped": count.dropped}
+    return {
+        "epoch": count.epoch,
+        "read": count.read,
+        "dropped": count.dropped,
+        "incarnation": count.incarnation,
+    }

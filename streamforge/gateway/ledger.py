@@ -2,7 +2,8 @@
 
 Each figure is counted by itself, so that a bug shows as an imbalance: `read` by the adapter from acknowledgements,
 `delivered` by the sink from what it wrote, `waiting` record by record from the log, `rejected` by the validator's own
-note in each clean batch. The cut is the adapter's count: what it read later is left out everywhere.
+note in each clean batch. The cut is the adapter's count: what it read later is left out everywhere. What the adapter
+had noted of an epoch that ended with a power cut, and that no batch on the log or in the sink reaches, is evicted.
 """
 
 import json
@@ -81,22 +82,49 @@ class AdapterCount:
 
     read: int
     dropped: int
+    incarnation: int
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Readings between a sink's position and the end of the log, what the validator took out, what is gone."""
+    """What one sink, by its `progress`, has before it, what the validator took out of that, and what is gone.
 
+    `ends`: up to which of its own numbers an epoch stands on the log.
+    """
+
+    progress: Progress
     readings: Counter[AdapterEpoch] = field(default_factory=Counter)
     rejected: Counter[AdapterEpoch] = field(default_factory=Counter)
     evicted: Counter[AdapterEpoch] = field(default_factory=Counter)
+    ends: Counter[AdapterEpoch] = field(default_factory=Counter)
 
-    def add(self, key: AdapterEpoch, batch: ReadingBatch, held: Counted | None, *, is_gone: bool) -> None:
+    def add(self, key: AdapterEpoch, batch: ReadingBatch, *, is_gone: bool) -> None:
         """One batch more that waits; `is_gone` says that the log has lost what stood at the sink's position."""
         if is_gone and key not in self.readings:
-            self.evicted[key] += max(0, batch.count_before - (held.next_count if held is not None else 0))
-        self.readings[key] += len(batch)
+            self.evicted[key] += max(0, batch.count_before - self.counted(key).next_count)
+        self.add_raw(key, batch)
         self.rejected[key] += sum(batch.rejected.values())
+
+    def counted(self, key: AdapterEpoch) -> Counted:
+        """What the sink has dealt with of this epoch."""
+        return self.progress.counts.get(key, Counted())
+
+    def add_raw(self, key: AdapterEpoch, batch: ReadingBatch) -> None:
+        """One batch more that the validator has not seen yet, or its clean form."""
+        self.readings[key] += len(batch)
+        self.ends[key] = max(self.ends[key], batch.count_before + len(batch) + sum(batch.rejected.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """What became of the log: whether its beginning is gone, and in which incarnation it is."""
+
+    has_evicted: bool
+    incarnation: int
+
+    def has_cut(self, count: AdapterCount) -> bool:
+        """Whether a cut ended this epoch; one that never reached the log lost nothing there."""
+        return 0 < count.incarnation < self.incarnation
 
 
 def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
@@ -109,22 +137,21 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
         waiting = _scan(reader, sinks, adapters)
     finally:
         reader.close()
-    has_evicted = any(start > 0 for start in starts.values())
+    log = _Log(has_evicted=any(start > 0 for start in starts.values()), incarnation=reader.incarnations.current)
     return Ledger(
         rows=tuple(
-            _row(key, count, sink, progress, waiting[sink], has_evicted=has_evicted)
-            for sink, progress in sorted(sinks.items())
+            _row(key, count, sink, waiting[sink], log)
+            for sink in sorted(sinks)
             for key, count in sorted(adapters.items())
             if count.read
         )
     )
 
 
-def _row(
-    key: AdapterEpoch, count: AdapterCount, sink: str, progress: Progress, waiting: _Waiting, *, has_evicted: bool
-) -> Row:
-    counted = progress.counts.get(key, Counted())
-    was_gone = has_evicted and _is_before_all(key, {*progress.counts, *waiting.readings})
+def _row(key: AdapterEpoch, count: AdapterCount, sink: str, waiting: _Waiting, log: _Log) -> Row:
+    counted = waiting.counted(key)
+    was_gone = log.has_evicted and _is_before_all(key, {*waiting.progress.counts, *waiting.readings})
+    lost = max(0, count.read - max(counted.next_count, waiting.ends[key])) if log.has_cut(count) else 0
     return Row(
         adapter_id=key[0],
         epoch=key[1],
@@ -133,7 +160,7 @@ def _row(
         delivered=counted.delivered,
         waiting=waiting.readings[key],
         rejected=counted.rejected + waiting.rejected[key],
-        evicted=count.read if was_gone else counted.evicted + waiting.evicted[key] + count.dropped,
+        evicted=count.read if was_gone else counted.evicted + waiting.evicted[key] + count.dropped + lost,
     )
 
 
@@ -168,7 +195,7 @@ def _adapters(directory: Path) -> dict[AdapterEpoch, AdapterCount]:
         assert isinstance(rows, list)  # noqa: S101 - health.py's own shape
         for row in rows:
             found[str(details["adapter_id"]), int(row["epoch"])] = AdapterCount(
-                read=row["read"], dropped=row["dropped"]
+                read=row["read"], dropped=row["dropped"], incarnation=row["incarnation"]
             )
     return found
 
@@ -192,7 +219,7 @@ def _adapters_not_behind(sinks: Mapping[str, Progress], directory: Path) -> dict
 def _scan(
     reader: Reader, sinks: Mapping[str, Progress], adapters: Mapping[AdapterEpoch, AdapterCount]
 ) -> dict[str, _Waiting]:
-    waiting = {sink: _Waiting() for sink in sinks}
+    waiting = {sink: _Waiting(progress=progress) for sink, progress in sinks.items()}
     for place in reader.partitions(CLEAN):
         start = reader.starts([place])[place]
         end, validated = _validated(reader, Partition(RAW, place.number), place)
@@ -201,11 +228,11 @@ def _scan(
         for fetched, key, batch in _batches(reader, place, since, end, adapters):
             for sink, position in first.items():
                 if fetched.offset >= position:
-                    waiting[sink].add(key, batch, sinks[sink].counts.get(key), is_gone=position < start)
+                    waiting[sink].add(key, batch, is_gone=position < start)
         raw = Partition(RAW, place.number)
         for _, key, batch in _batches(reader, raw, validated, reader.ends([raw])[raw], adapters):
             for held in waiting.values():
-                held.readings[key] += len(batch)
+                held.add_raw(key, batch)
     return waiting
 
 

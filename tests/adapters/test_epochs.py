@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from streamforge.adapters.epochs import MOST_CLOSED, EpochCount, Epochs
+from streamforge.adapters.epochs import LEAST_PROMISE, MOST_CLOSED, EpochCount, Epochs
 
 
 def test_the_first_epoch_is_one(tmp_path: Path) -> None:
@@ -15,10 +15,10 @@ def test_the_first_epoch_is_one(tmp_path: Path) -> None:
 def test_every_start_is_a_new_epoch_and_the_old_one_keeps_its_count(tmp_path: Path) -> None:
     first = Epochs(tmp_path)
     first.begin()
-    first.count(read=120, dropped=20)
+    first.count(read=120, dropped=20, numbered=130)
     second = Epochs(tmp_path)
     assert second.begin() == 2
-    assert second.closed == [EpochCount(epoch=1, read=120, dropped=20)]
+    assert second.closed == [EpochCount(epoch=1, read=120, dropped=20, promised=130 + LEAST_PROMISE)]
 
 
 def test_a_lost_counter_goes_on_above_the_highest_epoch_of_the_log(tmp_path: Path) -> None:
@@ -39,7 +39,30 @@ def test_what_a_killed_process_had_on_the_log_corrects_its_count(tmp_path: Path)
     assert Epochs(tmp_path).begin() == 3
     again = Epochs(tmp_path)
     again.begin()
-    assert again.closed[0] == EpochCount(epoch=1, read=500)
+    assert again.closed[0] == EpochCount(epoch=1, read=500, promised=LEAST_PROMISE)
+
+
+def test_the_promise_is_on_disk_and_leaves_room_for_twice_what_came(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path)
+    assert epochs.promised == 0
+    epochs.begin()
+    assert epochs.promised == LEAST_PROMISE
+    epochs.count(read=900, dropped=0, numbered=1_000)
+    epochs.count(read=10_000, dropped=0, numbered=10_100)
+    assert epochs.promised == 10_100 + 2 * (10_100 - 900)
+    again = Epochs(tmp_path)
+    again.begin()
+    assert again.closed[0].promised == epochs.promised
+
+
+def test_an_epoch_names_the_incarnation_in_which_it_wrote(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path)
+    epochs.begin()
+    epochs.met_log(3)
+    epochs.count(read=1, dropped=0, numbered=1)
+    again = Epochs(tmp_path)
+    again.begin()
+    assert again.closed[0].incarnation == 3
 
 
 def test_the_list_of_closed_epochs_is_bounded(tmp_path: Path) -> None:

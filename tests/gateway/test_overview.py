@@ -87,7 +87,7 @@ def test_it_asks_the_sockets_and_counts_a_rate(tmp_path: Path) -> None:
 
     def health() -> Health:
         with lock:
-            rows = [{"epoch": 1, "read": next(read), "dropped": 0}]
+            rows = [{"epoch": 1, "read": next(read), "dropped": 0, "incarnation": 1}]
         details = {"kind": "adapter", "ledger": rows, "waiting_bytes": 64}
         return Health(state=Own.HEALTHY, status="reads", details=details)
 

@@ -80,7 +80,7 @@ def adapter_health(*, silent: str = "") -> Health:
     answering = len(devices) - bool(silent)
     details = {
         "kind": "adapter", "protocol": "modbus-tcp", "adapter_id": "plant", "devices": devices,
-        "ledger": [{"epoch": 1, "read": 57_214_080, "dropped": 0}], "waiting_bytes": 0,
+        "ledger": [{"epoch": 1, "read": 57_214_080, "dropped": 0, "incarnation": 1}], "waiting_bytes": 0,
     }  # fmt: skip
     return Health(state=state, status=f"{answering} of {len(devices)} devices answer", details=details)
 
