@@ -156,16 +156,18 @@ class Walk:
         return header if is_plausible else None
 
     def _runs_ahead(self, at: int, header: Header) -> bool:
-        """Whether the base offset, which no CRC covers, was made larger: the batches after it then lie before it."""
+        """Whether the base offset, which no CRC covers, was made larger: the next batch then overlaps this one.
+
+        Unless the batch after that says that it is the next which is wrong.
+        """
         if header.base_offset == self._expected:
             return False
-        followers: list[Header] = []
-        following: Header | None = header
-        while following and len(followers) < 2:
-            at += following.size_bytes
-            following = self._sound(at)
-            followers += [following] if following else []
-        return bool(followers) and all(one.base_offset <= header.last_offset for one in followers)
+        at += header.size_bytes
+        second = self._sound(at)
+        if second is None or second.base_offset > header.last_offset:
+            return False
+        third = self._sound(at + second.size_bytes)
+        return third is None or third.base_offset != header.last_offset + second.last_offset_delta + 2
 
     def _pass_over(self, start: int) -> Damage:
         """What is damaged from `start` up to the next intact batch, or the end."""

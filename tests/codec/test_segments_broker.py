@@ -1,0 +1,62 @@
+"""What the real broker wrote, read from its disk while it runs: the very records that a client gets from it."""
+
+from pathlib import Path
+
+import pytest
+
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Fetched, Reader
+from streamforge.codec.log_batches import Batch
+from streamforge.codec.log_compression import Compression
+from streamforge.codec.segments import Damage, valid_end, walk
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.progress import Headers, Partition
+
+pytestmark = pytest.mark.broker
+PLACE = Partition("dlq.events")
+HEADERS: Headers = (("sf-in", b"\x00\x01\xff"), ("sf-empty", b""))
+
+
+def folder(broker: ThrowAwayBroker) -> Path:
+    return broker.broker.data / f"{PLACE.topic}-{PLACE.number}"
+
+
+def write(broker: ThrowAwayBroker, compression: str | None, count: int) -> None:
+    producer = Producer(broker.connection("admin"), (PLACE.topic,), compression=compression)
+    for number in range(count):
+        value = b"%d " % number + b"reading " * (number % 300)
+        producer.send(PLACE, b"pump_%d" % (number % 3), value, HEADERS if number % 2 else (), lambda _offset: None)
+    producer.flush(20)
+    producer.close()
+
+
+def read(broker: ThrowAwayBroker) -> list[Fetched]:
+    reader = Reader(broker.connection("admin"))
+    try:
+        start, end = reader.starts([PLACE])[PLACE], reader.ends([PLACE])[PLACE]
+        return list(reader.stretch(PLACE, start, end))
+    finally:
+        reader.close()
+
+
+def test_the_disk_holds_what_the_broker_serves(broker: ThrowAwayBroker) -> None:
+    for compression in ("lz4", None, "gzip"):
+        write(broker, compression, 700)
+    served = read(broker)
+    found = list(walk(folder(broker)))
+    batches = [one for one in found if isinstance(one, Batch)]
+    assert not [one for one in found if isinstance(one, Damage)]
+    assert {one.compression for one in batches} == {Compression.LZ4, Compression.NONE, Compression.GZIP}
+    assert [
+        (record.offset, record.timestamp_us, record.key, record.value, list(record.headers))
+        for one in batches
+        for record in one.records()
+    ] == [(one.offset, one.kafka_time_us, one.key, one.value, list(one.headers)) for one in served]
+    assert valid_end(folder(broker)) == served[-1].offset + 1
+
+
+def test_every_log_of_a_broker_is_whole_also_those_of_its_own(broker: ThrowAwayBroker) -> None:
+    partitions = [path for path in broker.broker.data.iterdir() if path.is_dir()]
+    assert any(path.name.startswith("__cluster_metadata-") for path in partitions)
+    for path in partitions:
+        assert not [one for one in walk(path) if isinstance(one, Damage)], path
