@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from streamforge.progress import Partition, Position
 
+# Where all units read the list (in the directory of the sockets), and where the doctor keeps it (beside the log).
+FILE = "incarnations.json"
 FIRST = 1
 # A power cut a day for most of a year. Older positions go back to the start of the log: read again, never skipped.
 MOST_KEPT = 256
@@ -19,12 +21,20 @@ MOST_KEPT = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incarnation:
-    """One, with the first offset that each partition gave out in it. `reason` says why it was opened."""
+    """One, with the first offset that each partition gave out in it. `reason` says why it was opened.
+
+    `is_fresh`: it is another log, every partition began at 0.
+    """
 
     number: int
     opened_at_us: int
     reason: str
     firsts: Mapping[Partition, int] = field(default_factory=dict)
+    is_fresh: bool = False
+
+    def first(self, place: Partition) -> int | None:
+        """Where the partition began to give offsets out anew; None = it lost nothing."""
+        return 0 if self.is_fresh else self.firsts.get(place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +48,17 @@ class Incarnations:
         """The number of the one in force."""
         return self.opened[-1].number if self.opened else FIRST
 
-    def opening(self, *, opened_at_us: int, reason: str, firsts: Mapping[Partition, int]) -> "Incarnations":
-        """These and a new one."""
-        fresh = Incarnation(number=self.current + 1, opened_at_us=opened_at_us, reason=reason, firsts=dict(firsts))
+    def opening(
+        self, *, opened_at_us: int, reason: str, firsts: Mapping[Partition, int] | None = None
+    ) -> "Incarnations":
+        """These and a new one; without `firsts` it is another log."""
+        fresh = Incarnation(
+            number=self.current + 1,
+            opened_at_us=opened_at_us,
+            reason=reason,
+            firsts=dict(firsts or {}),
+            is_fresh=firsts is None,
+        )
         return Incarnations(opened=(*self.opened, fresh)[-MOST_KEPT:])
 
     def clamp(self, place: Partition, position: Position) -> Position:
@@ -51,7 +69,8 @@ class Incarnations:
         oldest = self.opened[0].number - 1 if self.opened else FIRST
         if not oldest <= position.incarnation <= self.current:
             return replace(position, next_offset=0, incarnation=self.current)
-        later = [one.firsts[place] for one in self.opened if one.number > position.incarnation and place in one.firsts]
+        firsts = [one.first(place) for one in self.opened if one.number > position.incarnation]
+        later = [first for first in firsts if first is not None]
         return replace(position, next_offset=min([position.next_offset, *later]), incarnation=self.current)
 
     def to_json(self) -> str:
@@ -61,6 +80,7 @@ class Incarnations:
                 "number": one.number,
                 "opened_at_us": one.opened_at_us,
                 "reason": one.reason,
+                "is_fresh": one.is_fresh,
                 "firsts": [[*place, offset] for place, offset in sorted(one.firsts.items())],
             }
             for one in self.opened
@@ -76,6 +96,7 @@ class Incarnations:
                     number=int(one["number"]),
                     opened_at_us=int(one["opened_at_us"]),
                     reason=str(one["reason"]),
+                    is_fresh=bool(one["is_fresh"]),
                     firsts={Partition(str(topic), int(number)): int(offset) for topic, number, offset in one["firsts"]},
                 )
                 for one in json.loads(text)["opened"]

@@ -40,6 +40,11 @@ def test_a_later_deeper_cut_bounds_the_earlier_ones() -> None:
     assert log.clamp(RAW, Position(next_offset=250, incarnation=3)).next_offset == 250
 
 
+def test_in_another_log_every_partition_begins_at_the_start() -> None:
+    log = after_cuts(100).opening(opened_at_us=5, reason="another log")
+    assert log.clamp(CLEAN, Position(next_offset=500, incarnation=2)) == Position(next_offset=0, incarnation=3)
+
+
 def test_a_partition_that_lost_nothing_keeps_its_positions() -> None:
     assert after_cuts(100).clamp(CLEAN, Position(next_offset=500)).next_offset == 500
 
@@ -71,7 +76,7 @@ def test_a_clamped_position_is_never_beyond_what_outlived_every_later_cut(
 
 
 def test_it_is_kept_as_one_line() -> None:
-    log = after_cuts(100, 90).opening(opened_at_us=5, reason="moved aside", firsts={CLEAN: 0, RAW: 0})
+    log = after_cuts(100, 90).opening(opened_at_us=5, reason="another log")
     assert "\n" not in log.to_json()
     assert Incarnations.from_json(log.to_json()) == log
 

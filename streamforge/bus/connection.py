@@ -12,11 +12,9 @@ from kafka.errors import SaslAuthenticationFailedError
 
 from streamforge.errors import ConfigError, Fatal, Fault
 from streamforge.health import RUN_DIRECTORY
-from streamforge.incarnations import Incarnations
+from streamforge.incarnations import FILE, Incarnations
 
 BOOTSTRAP = "127.0.0.1:9092"
-# Where all units read the log's incarnations: the doctor writes it before the broker serves.
-INCARNATIONS_FILE = "incarnations.json"
 # The client's own 30 s would miss a broker that is back; and of some tries only one sees why a password was refused.
 RECONNECT_MS = 400
 
@@ -32,7 +30,7 @@ class Connection:
     username: str
     password: str = field(repr=False)
     client_id: str
-    incarnations_file: Path = RUN_DIRECTORY / INCARNATIONS_FILE
+    incarnations_file: Path = RUN_DIRECTORY / FILE
 
     def incarnations(self) -> Incarnations:
         """The incarnations of the log. Raises Fatal where the file is not one: positions would mean nothing."""
