@@ -22,6 +22,7 @@ SERVICES = {
     "web": "                     the local page",
     "kafka": "                     the broker's supervisor",
     "topics": "                     bring topics and rights to the table",
+    "reconcile": "                     say what a cut of the log has cost",
     "firstboot": "                     passwords, certificate, identity",
 }
 

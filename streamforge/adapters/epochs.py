@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 FILE_NAME = "epochs.json"
 # Fewer than a sink keeps (sinks.tally.MOST_EPOCHS), so that every epoch named here can be balanced.
@@ -33,8 +34,9 @@ class EpochCount:
 class Epochs:
     """The counter of one adapter instance, in its state directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, adapter_id: str) -> None:
         self._path = directory / FILE_NAME
+        self._adapter_id = adapter_id
         self.closed: list[EpochCount] = []
         self.current: EpochCount | None = None
 
@@ -69,6 +71,12 @@ class Epochs:
             self.current = replace(self.current, read=read, dropped=dropped, promised=promised)
             self._save()
 
+    def end(self, read: int, dropped: int) -> None:
+        """The unit stops: nothing of this epoch comes after these; on disk when this returns."""
+        if self.current is not None:
+            self.current = replace(self.current, read=read, dropped=dropped, promised=read)
+            self._save()
+
     def met_log(self, incarnation: int) -> None:
         """The epoch writes in this incarnation of the log."""
         if self.current is not None and self.current.incarnation != incarnation:
@@ -77,7 +85,9 @@ class Epochs:
 
     def correct(self, epoch: int, read: int) -> None:
         """A closed epoch ended with `read` readings on the log: what a killed process could not note itself."""
-        self.closed = [replace(closed, read=read) if closed.epoch == epoch else closed for closed in self.closed]
+        self.closed = [
+            replace(closed, read=read, promised=read) if closed.epoch == epoch else closed for closed in self.closed
+        ]
         self._save()
 
     def _load(self) -> None:
@@ -86,13 +96,16 @@ class Epochs:
     def _held(self) -> tuple[list[EpochCount], EpochCount] | None:
         """What the disk remembers; None where the file is absent or damaged."""
         try:
-            held = json.loads(self._path.read_text())
-            return [EpochCount(**closed) for closed in held["closed"]], EpochCount(**held["current"])
+            return _counts(json.loads(self._path.read_text()))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
     def _save(self) -> None:
-        held = {"current": asdict(self.current) if self.current else None, "closed": [asdict(c) for c in self.closed]}
+        held = {
+            "adapter_id": self._adapter_id,
+            "current": asdict(self.current) if self.current else None,
+            "closed": [asdict(closed) for closed in self.closed],
+        }
         part = self._path.with_suffix(".part")
         with part.open("w") as file:
             json.dump(held, file)
@@ -104,3 +117,23 @@ class Epochs:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _counts(held: Any) -> tuple[list[EpochCount], EpochCount]:
+    return [EpochCount(**closed) for closed in held["closed"]], EpochCount(**held["current"])
+
+
+def noted(state: Path) -> dict[str, list[EpochCount]]:
+    """What every adapter of a gateway noted: adapter_id -> its epochs, oldest first. What is damaged is left out.
+
+    `state` is the directory of all units' state directories.
+    """
+    found: dict[str, list[EpochCount]] = {}
+    for path in sorted(state.glob(f"*/{FILE_NAME}")):
+        try:
+            held = json.loads(path.read_text())
+            closed, current = _counts(held)
+            found[str(held["adapter_id"])] = [*closed, current]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found

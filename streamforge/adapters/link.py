@@ -13,7 +13,6 @@ from streamforge.codec import decode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.logs import Log
 from streamforge.model import ReadingBatch, Topic
-from streamforge.progress import Partition
 
 _log = Log("adapter")
 TOPIC = Topic.TELEMETRY_RAW.value
@@ -68,22 +67,14 @@ class Link:
         try:
             found: Tail = {}
             for place in reader.partitions(TOPIC):
-                self._deepen(reader, place, found, is_enough)
+                for stretch in reader.backwards(place, TAIL_RECORDS):  # other adapters' records stand between ours
+                    for fetched in stretch:
+                        _note(found, fetched.value, self._adapter_id)
+                    if is_enough(found):
+                        break
             return found
         finally:
             reader.close()
-
-    def _deepen(self, reader: Reader, place: Partition, found: Tail, is_enough: Callable[[Tail], bool]) -> None:
-        """Backwards in stretches that grow fourfold: other adapters' records stand between ours."""
-        start, end = reader.starts([place])[place], reader.ends([place])[place]
-        count = TAIL_RECORDS
-        while end > start:
-            first = max(start, end - count)
-            for fetched in reader.stretch(place, first, end):
-                _note(found, fetched.value, self._adapter_id)
-            if is_enough(found):
-                return
-            end, count = first, count * 4
 
     def away(self, error: BaseException) -> None:
         """Note that the broker cannot be reached; said once."""

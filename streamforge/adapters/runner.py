@@ -66,7 +66,7 @@ class PollerComponent:
         self._records = {device.key: DeviceRecord() for device in self._devices}
         self._reporters = {device.key: Reporter(device) for device in self._devices}
         self._peers: dict[str, Peer] = {}
-        self._epochs = Epochs(state_directory)
+        self._epochs = Epochs(state_directory, self._adapter_id)
         self._link = Link(connection, self._adapter_id)
         self._clock = ClockQuality()
         self._outbox: Outbox | None = None
@@ -116,11 +116,14 @@ class PollerComponent:
         if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
             self._note_count(self._outbox)
 
-    def _note_count(self, outbox: Outbox) -> None:
+    def _note_count(self, outbox: Outbox, *, is_last: bool = False) -> None:
         """On disk, for the ledger; a disk that does not take it ends nothing, the log corrects the count."""
         self._last_noted = time.monotonic()
         try:
-            self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
+            if is_last:
+                self._epochs.end(outbox.read, outbox.dropped)
+            else:
+                self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
         except OSError as error:
             self.metrics.errors.labels(stage="state", type="disk").inc()
             if not self._is_disk_said:
@@ -245,7 +248,7 @@ class PollerComponent:
                 self._link.away(error)
                 break
         outbox.settle()
-        self._note_count(outbox)
+        self._note_count(outbox, is_last=outbox.is_empty)
 
     def _cancel(self) -> None:
         if not self._tasks:

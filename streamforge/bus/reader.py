@@ -229,6 +229,16 @@ class Reader:
                 raise translate(TimeoutError(f"no record at {place.topic}/{self._next[place]}"), self._connection)
             yield from (record for record in polled if record.offset < end)
 
+    def backwards(self, place: Partition, count: int) -> Iterator[Iterator[Fetched]]:
+        """The records from the end of a partition back to its start, in stretches: the newest `count` first, then four
+        times as many, and so on. Each is read out before the next is asked for. Raises NotConnected.
+        """
+        start, end = self.starts([place])[place], self.ends([place])[place]
+        while end > start:
+            first = max(start, end - count)
+            yield self.stretch(place, first, end)
+            end, count = first, count * 4
+
     def close(self) -> None:
         """Let go; again does nothing."""
         self._client.close(autocommit=False, timeout_ms=500)

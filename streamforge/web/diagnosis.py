@@ -18,6 +18,7 @@ _NAMES = {
     "streamforge-firstboot": "First start",
     "streamforge-instances": "Start of adapters and sinks",
     "streamforge-topics": "Topics of the log",
+    "streamforge-reconcile": "What a cut of the log has cost",
     "streamforge-sim": "Simulated plant",
 }
 # systemd.exec(5), $SERVICE_RESULT.

@@ -10,7 +10,7 @@ from streamforge.web.view import View, render
 PATH, NAME, TITLE = "/", "now", "Now"
 _BAR = 1000
 MOST_ROWS = 60
-ONCE = ("streamforge-firstboot", "streamforge-instances", "streamforge-topics")
+ONCE = ("streamforge-firstboot", "streamforge-instances", "streamforge-topics", "streamforge-reconcile")
 
 
 def blocks(view: View) -> dict[str, str]:
