@@ -6,6 +6,7 @@ the attributes on: base offset, length and leader epoch stand before it and are 
 
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from crc32c import crc32c
@@ -69,6 +70,7 @@ class LogRecord:
 class Batch:
     """An intact batch: its CRC is right. `position` is in bytes from the start of the file."""
 
+    file: Path
     position: int
     header: Header
     payload: memoryview = field(repr=False)
@@ -132,10 +134,10 @@ def is_crc_right(view: memoryview, position: int, header: Header) -> bool:
     return crc32c(view[position + CRC_FROM : position + header.size_bytes]) == header.crc
 
 
-def batch_at(view: memoryview, position: int, header: Header) -> Batch:
-    """The batch with this header at that place."""
+def batch_at(file: Path, view: memoryview, position: int, header: Header) -> Batch:
+    """The batch with this header at that place; `view` is the whole file."""
     payload = view[position + HEADER.size : position + header.size_bytes]
-    return Batch(position=position, header=header, payload=payload)
+    return Batch(file=file, position=position, header=header, payload=payload)
 
 
 def _time_us(time_ms: int) -> int:

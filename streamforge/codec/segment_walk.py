@@ -132,7 +132,7 @@ class Walk:
             if header.base_offset > self._expected:
                 yield hole(self._path, at, self._expected, header.base_offset, "offsets are missing")
             self._expected = header.last_offset + 1
-            yield batch_at(self._view, at, header)
+            yield batch_at(self._path, self._view, at, header)
             at += header.size_bytes
         if self._content.size_bytes > self._size:
             reason = f"longer than any segment: the first {self._size} bytes were read"
