@@ -9,8 +9,8 @@ from streamforge.bus.reader import Fetched, Pace, Reader
 from streamforge.codec import decode
 from streamforge.config.build import nearest
 from streamforge.errors import ConfigError, Fault, Rejected
-from streamforge.model import Aggregate, Topic
-from streamforge.sinks.forms import aggregate_form, dumps, forms
+from streamforge.model import Topic
+from streamforge.sinks.forms import dumps, forms
 
 POLL_SECONDS = 0.5
 _PACE = Pace(least_bytes=1, wait_ms=200, most_records=500)
@@ -60,8 +60,7 @@ def lines(fetched: Iterable[Fetched], *, is_json: bool) -> Iterator[str]:
         except Rejected as error:
             yield f"{one.partition.topic}[{one.partition.number}]@{one.offset}: {error}"
             continue
-        many = [aggregate_form(record)] if isinstance(record, Aggregate) else forms(record, one.kafka_time_us)
-        for form in many:
+        for form in forms(record, one.kafka_time_us):
             yield dumps(form).decode() if is_json else _text(form, one)
 
 

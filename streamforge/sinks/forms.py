@@ -131,7 +131,7 @@ def _with_times(fields: dict[str, object]) -> Form:
     }
 
 
-def forms(record: Record, kafka_time_us: int = 0) -> Iterator[Form]:
+def forms(record: Record | Aggregate, kafka_time_us: int = 0) -> Iterator[Form]:
     """Any record of the log in its single form: one object a reading, parameter, event, alarm or dead letter."""
     match record:
         case ReadingBatch():
@@ -140,6 +140,8 @@ def forms(record: Record, kafka_time_us: int = 0) -> Iterator[Form]:
             yield from map(aggregate_form, aggregates(record))
         case Reading():
             yield reading_form(record)
+        case Aggregate():
+            yield aggregate_form(record)
         case Event():
             yield event_form(record)
         case Alarm():

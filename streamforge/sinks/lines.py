@@ -7,7 +7,7 @@ from functools import lru_cache
 import orjson
 
 from streamforge.errors import Rejected
-from streamforge.model import AggregateBatch, Kind, Names, ReadingBatch, Source, Value
+from streamforge.model import AggregateBatch, DeadLetter, Kind, Names, ReadingBatch, Source, Value
 from streamforge.progress import Stored
 from streamforge.sinks.forms import Form, forms
 
@@ -62,6 +62,8 @@ def batch_line(stored: Stored) -> bytes:
         )
     elif isinstance(record, AggregateBatch):
         fields = (orjson.dumps(_window(record))[1:],)
+    elif isinstance(record, DeadLetter):  # has a topic, a partition and an offset of its own
+        fields = (orjson.dumps({"dead_letter": next(forms(record))})[1:],)
     else:
         fields = (orjson.dumps(next(forms(record)))[1:],)
     return b",".join((place, *fields)) + b"\n"
