@@ -58,3 +58,7 @@ class Log:
     def error(self, event: str, *, trace: bool = False, **fields: object) -> None:
         """This process cannot do its work."""
         self._logger.error(event, extra={"fields": fields}, exc_info=trace)
+
+    def critical(self, event: str, **fields: object) -> None:
+        """Records are out of reach, or soon will be: somebody must look."""
+        self._logger.critical(event, extra={"fields": fields})

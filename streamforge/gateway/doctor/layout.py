@@ -1,0 +1,35 @@
+"""Where the small files stand in a log directory, by name."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamforge.gateway.doctor.files import Kind
+from streamforge.gateway.doctor.snapshots import NAME
+
+METADATA_PARTITION = "__cluster_metadata-0"
+# `<topic>-<number>.<uuid>-delete`, -stray and -future are not in use; nothing matches them, for they end in a word.
+_PARTITION = re.compile(r"([A-Za-z0-9._-]{1,249})-(\d+)")
+
+
+def partitions(data: Path) -> Iterator[Path]:
+    """The directories of all partitions in use but that of the metadata, sorted."""
+    for path in sorted(data.iterdir()):
+        if path.name != METADATA_PARTITION and _PARTITION.fullmatch(path.name) and path.is_dir():
+            yield path
+
+
+def topic_of(partition: Path) -> str:
+    """The topic's name: `telemetry.raw-0` -> `telemetry.raw`."""
+    return partition.name.rpartition("-")[0]
+
+
+def partition_metadata(partition: Path) -> Path:
+    """Where a partition's topic id stands."""
+    return partition / Kind.PARTITION_METADATA
+
+
+def snapshots(data: Path) -> list[Path]:
+    """The snapshots of the metadata partition, oldest first."""
+    directory = data / METADATA_PARTITION
+    return sorted(path for path in directory.glob("*.checkpoint") if NAME.fullmatch(path.name))
