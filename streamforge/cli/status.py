@@ -45,6 +45,8 @@ def text(now: Overview) -> str:
         memory = f"{view.memory_bytes / _MIB:>6.0f} MiB" if view.memory_bytes else f"{'-':>10}"
         lines.append(f"{view.state:<10} {view.unit:<40} {memory}  {view.status}")
         lines += [f"{'':<11}{fault}" for fault in view.faults]
+        lines += [f"{'':<11}at the last start: {finding}" for finding in view.details.get("doctor", ())]
+        lines += [f"{'':<11}set aside: {log}" for log in view.details.get("aside", ())]
     if not now.units:
         lines.append("no unit is known: is this the gateway?")
     return "\n".join(lines)

@@ -21,7 +21,8 @@ from streamforge.bus.connection import BOOTSTRAP, Connection
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
-from streamforge.gateway.jvm_log import prioritised
+from streamforge.gateway.doctor.keeper import Keeper
+from streamforge.gateway.jvm_log import StartLines, prioritised
 from streamforge.gateway.principals import passwords
 from streamforge.gateway.process import die_with_parent, resident_bytes
 from streamforge.health import Health, State
@@ -43,6 +44,8 @@ STOP_SECONDS = 30.0
 EXIT_BY_SIGTERM = 128 + signal.SIGTERM  # how a JVM ends that was told to
 # Who stops the unit may tell both processes, the JVM first: so long the order to this one may take.
 ORDER_SECONDS = 1.0
+# Until what a JVM that ended had still to say is read.
+LAST_WORDS_SECONDS = 1.0
 
 _log = Log("kafka")
 
@@ -61,20 +64,30 @@ class KafkaSupervisor:
         self._canary: Canary | None = None
         self._probe_seconds = 0.0
         self._complaint = ""
+        self._keeper = Keeper(broker.data.parent)
+        self._said = StartLines()
 
     def open(self) -> None:
         """Format where it was not done, start the JVM, send the canary through; Fatal where any of it fails."""
+        self._keeper.expect_allowed()
         self._format()
         self._spawn()
-        self._notifier.status("starting: the broker reads its log")
-        self._until(self._has_open_port, RECOVERY_SECONDS)
-        self._notifier.status("starting: a canary record is on its way")
-        self._until(self._sings, SERVE_SECONDS)
+        try:
+            self._notifier.status("starting: the broker reads its log")
+            self._until(self._has_open_port, RECOVERY_SECONDS)
+            self._notifier.status("starting: a canary record is on its way")
+            self._until(self._sings, SERVE_SECONDS)
+        except Fatal as error:
+            self._blame(error)
+            raise
+        self._said.end()
+        self._keeper.served()
 
     def step(self, stop: threading.Event) -> None:
         """Wait, then probe until the broker answers: a broker that does not is the watchdog's to end."""
         while not self._pause(stop) and not self._probe(stop):
             pass
+        self._keeper.look()
 
     def drain(self, deadline: float) -> None:
         """Nothing is held here."""
@@ -101,7 +114,11 @@ class KafkaSupervisor:
 
     def health(self) -> Health:
         """HEALTHY while probes are answered."""
-        details = {"probe_ms": round(self._probe_seconds * 1e3, 1), "resident_bytes": self._resident_bytes()}
+        details: dict[str, object] = {
+            "probe_ms": round(self._probe_seconds * 1e3, 1),
+            "resident_bytes": self._resident_bytes(),
+        }
+        details |= self._keeper.details
         state = State.UNHEALTHY if self._complaint else State.HEALTHY
         return Health(state=state, status=self.status(), details=details)
 
@@ -120,7 +137,16 @@ class KafkaSupervisor:
             text=True, errors="replace", env=self._broker.environment(),
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock
         )  # fmt: skip
-        threading.Thread(target=_hand_on, args=(self._jvm,), name="jvm-log", daemon=True).start()
+        self._reader = threading.Thread(target=_hand_on, args=(self._jvm, self._said), name="jvm-log", daemon=True)
+        self._reader.start()
+
+    def _blame(self, error: Fatal) -> None:
+        """Count a start whose cause may lie in the log; one that only the canary did not survive is none."""
+        code = self._jvm.poll() if self._jvm else None
+        if code is None and self._has_open_port():
+            return
+        self._reader.join(LAST_WORDS_SECONDS)
+        self._keeper.failed(code, str(error), self._said)
 
     def _until(self, is_done: Callable[[], bool], seconds: float) -> None:
         """Ask again and again while the JVM lives, for so long at most."""
@@ -193,8 +219,8 @@ class KafkaSupervisor:
         return resident_bytes(self._jvm.pid) if self._jvm else 0
 
 
-def _hand_on(jvm: subprocess.Popen[str]) -> None:
-    for line in prioritised(jvm.stdout or ()):
+def _hand_on(jvm: subprocess.Popen[str], said: StartLines) -> None:
+    for line in prioritised(said.taken(jvm.stdout or ())):
         print(line, file=sys.stderr, flush=True)
 
 
