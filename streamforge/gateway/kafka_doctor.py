@@ -10,8 +10,8 @@ from pathlib import Path
 
 from streamforge import logs
 from streamforge.gateway import places
-from streamforge.gateway.doctor import ballast, beyond_repair, copies, remedies, starts
-from streamforge.gateway.doctor.report import Finding, write_report
+from streamforge.gateway.doctor import ballast, beyond_repair, copies, incarnation, remedies, starts
+from streamforge.gateway.doctor.report import Finding, boot_id, write_report
 from streamforge.logs import Log
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED
 
@@ -88,9 +88,14 @@ def mend_files(kafka: Path) -> list[Finding]:
     return [*found, *beyond_repair.after_mending(kafka, found)]
 
 
+def keep_incarnation(kafka: Path) -> list[Finding]:
+    """Before the broker gives offsets out again."""
+    return incarnation.keep(kafka, places.runtime(), boot_id())
+
+
 def make_ballast(kafka: Path) -> list[Finding]:
     """Last, with the room that is left."""
     return ballast.make(kafka, ballast.room(kafka))
 
 
-STEPS: tuple[Step, ...] = (release_ballast, set_aside, mend_files, make_ballast)
+STEPS: tuple[Step, ...] = (release_ballast, set_aside, mend_files, keep_incarnation, make_ballast)

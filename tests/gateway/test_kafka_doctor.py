@@ -11,7 +11,8 @@ import pytest
 from streamforge.gateway import kafka_doctor
 from streamforge.gateway.doctor import aside, copies, remedies
 from streamforge.gateway.doctor.files import Kind, fault, properties
-from streamforge.gateway.doctor.report import Finding, read_report, write_report
+from streamforge.gateway.doctor.incarnation import keep
+from streamforge.gateway.doctor.report import Finding, boot_id, read_report, write_report
 from streamforge.gateway.doctor.starts import count
 from tests.gateway.small_files import META, OTHER_META, SNAPSHOT_NAME, TOPIC, TOPIC_RECORD, files, log_directory
 
@@ -37,6 +38,7 @@ def kafka(tmp_path: Path) -> Path:
     kafka = tmp_path / "kafka"
     log_directory(kafka / "data")
     copies.CopyKeeper(kafka).look()
+    keep(kafka, tmp_path, boot_id())  # or the first look at it would be a new incarnation
     return kafka
 
 
@@ -211,7 +213,7 @@ def test_a_log_without_its_ids_is_set_aside_at_once(kafka: Path) -> None:
     for path in (kafka / "copies").iterdir():
         path.unlink()
     done = run(kafka)
-    assert done.stderr.count("<2>") == 2
+    assert done.stderr.count("<2>") == 3, "what is lost, what becomes of the log, and that another begins"
     assert not (kafka / "data").exists()
     (log,) = aside.listed(kafka)
     assert log.reason.startswith("meta.properties is lost")
@@ -253,8 +255,9 @@ def test_after_the_third_start_that_failed_it_says_so_with_the_highest_priority(
     for number in range(3):
         assert "<2>" not in run(kafka).stderr
         count(kafka, f"reason {number}")
-    (line,) = [line for line in run(kafka).stderr.splitlines() if line.startswith("<2>")]
-    assert json.loads(line[3:]) == {
+    moved, begun = [line for line in run(kafka).stderr.splitlines() if line.startswith("<2>")]
+    assert json.loads(begun[3:])["file"] == "incarnations.json"
+    assert json.loads(moved[3:]) == {
         "event": "doctor_grave",
         "file": "data",
         "wrong": "the broker did not start 3 times in a row: reason 2",
@@ -265,5 +268,7 @@ def test_after_the_third_start_that_failed_it_says_so_with_the_highest_priority(
 def run(kafka: Path) -> subprocess.CompletedProcess[str]:
     """The command as systemd runs it, on a gateway with that directory `kafka`."""
     command = [sys.executable, "-m", "streamforge", "doctor"]
-    environment = {"STREAMFORGE_ROOT": str(kafka.parent), "PATH": "/usr/bin"}
+    public = kafka.parent / "run"
+    public.mkdir(exist_ok=True)
+    environment = {"STREAMFORGE_ROOT": str(kafka.parent), "STREAMFORGE_RUN": str(public), "PATH": "/usr/bin"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

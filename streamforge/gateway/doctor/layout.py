@@ -24,6 +24,16 @@ def topic_of(partition: Path) -> str:
     return partition.name.rpartition("-")[0]
 
 
+def number_of(partition: Path) -> int:
+    """The partition's number: `telemetry.raw-0` -> 0."""
+    return int(partition.name.rpartition("-")[2])
+
+
+def is_internal(partition: Path) -> bool:
+    """Whether its topic is one of Kafka's own."""
+    return partition.name.startswith("__")
+
+
 def partition_metadata(partition: Path) -> Path:
     """Where a partition's topic id stands."""
     return partition / Kind.PARTITION_METADATA

@@ -1,0 +1,135 @@
+"""Opens a new incarnation of the log where acknowledged records may be gone, before the broker gives offsets out again.
+
+That is so when another boot wrote last and did not stop in order (the power went), and when it is another log than
+before. Killing the broker opens none: what it had written stands in the page cache. `kafka/incarnations.json` keeps the
+list, twice; `kafka/writer.json` says in which boot which log was last written.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from streamforge.clock import now_us
+from streamforge.gateway.doctor.files import Kind, properties
+from streamforge.gateway.doctor.layout import is_internal, number_of, partitions, topic_of
+from streamforge.gateway.doctor.report import Finding
+from streamforge.gateway.durable import write_durably
+from streamforge.incarnations import FILE, Incarnation, Incarnations
+from streamforge.progress import Partition
+
+SECOND_FILE = "incarnations.before.json"
+WRITER_FILE = "writer.json"
+# Kafka leaves it in the log directory when it has flushed and closed everything, and removes it when it starts.
+STOPPED_IN_ORDER = ".kafka_cleanshutdown"
+RECOVERY_POINTS = "recovery-point-offset-checkpoint"
+_MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Who wrote last: the kernel's boot id, and Kafka's id of the log directory ("" = there is none yet)."""
+
+    boot_id: str
+    directory_id: str
+
+
+def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
+    """Open a new incarnation where there is reason to, and let every unit read the list in `public`. Raises OSError."""
+    data = kafka / "data"
+    now = Writer(boot_id=boot_id, directory_id=_directory_id(data))
+    held, before = _held(kafka), _read_writer(kafka)
+    opened = _opened(held, data, before, now)
+    if opened is not None:
+        _save(kafka, opened)
+    if before != now:
+        write_durably(kafka / WRITER_FILE, json.dumps(asdict(now)).encode(), mode=_MODE)
+    _publish(public / FILE, opened or held or Incarnations())
+    return [] if opened is None else [_finding(opened.opened[-1])]
+
+
+def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: Writer) -> Incarnations | None:
+    """The list with a new incarnation; None where the one in force goes on."""
+    if held is None:
+        # Above any number of the lost list, so that none of its positions is taken for one of this.
+        lost = Incarnation(
+            number=now_us() // 1_000_000, opened_at_us=now_us(), reason="the list was lost", is_fresh=True
+        )
+        return Incarnations(opened=(lost,))
+    if before is not None and before.directory_id not in {"", now.directory_id}:
+        return held.opening(opened_at_us=now_us(), reason="it is another log")
+    if not now.directory_id or (data / STOPPED_IN_ORDER).exists():
+        return None
+    if before is None:
+        return held.opening(opened_at_us=now_us(), reason="nobody knows when it was last written", firsts=ends(data))
+    if before.boot_id != now.boot_id:
+        return held.opening(opened_at_us=now_us(), reason="the power went", firsts=ends(data))
+    return None
+
+
+def ends(data: Path) -> dict[Partition, int]:
+    """Where the intact records of each partition end, as the broker will find them when it starts. Raises OSError."""
+    from streamforge.codec.segments import valid_end  # with the codec, which only a cut needs
+
+    trusted = _recovery_points(data)
+    places = {Partition(topic_of(path), number_of(path)): path for path in partitions(data) if not is_internal(path)}
+    return {place: valid_end(path, trusted.get(place, 0)) for place, path in places.items()}
+
+
+def _recovery_points(data: Path) -> dict[Partition, int]:
+    """Up to where Kafka itself trusts a partition without reading it again; an absent or damaged file trusts none."""
+    try:
+        return dict(_entries((data / RECOVERY_POINTS).read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _entries(text: str) -> Iterator[tuple[Partition, int]]:
+    for line in text.splitlines()[2:]:
+        topic, number, offset = line.split(" ")
+        yield Partition(topic, int(number)), int(offset)
+
+
+def _directory_id(data: Path) -> str:
+    """Not the cluster's: that is made anew when a lost meta.properties is rebuilt."""
+    try:
+        return properties((data / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
+    except OSError:
+        return ""
+
+
+def _read_writer(kafka: Path) -> Writer | None:
+    try:
+        return Writer(**json.loads((kafka / WRITER_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _held(kafka: Path) -> Incarnations | None:
+    """The list; empty where there never was one, None where both files are damaged."""
+    is_absent = True
+    for name in (FILE, SECOND_FILE):
+        try:
+            return Incarnations.from_json((kafka / name).read_bytes())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            is_absent = False
+    return Incarnations() if is_absent else None
+
+
+def _save(kafka: Path, found: Incarnations) -> None:
+    for name in (SECOND_FILE, FILE):
+        write_durably(kafka / name, found.to_json().encode(), mode=_MODE)
+
+
+def _publish(file: Path, found: Incarnations) -> None:
+    """Only a change is written: readers take any for a new incarnation."""
+    content = found.to_json().encode()
+    if found.opened and not (file.exists() and file.read_bytes() == content):
+        write_durably(file, content, mode=_MODE)
+
+
+def _finding(opened: Incarnation) -> Finding:
+    wrong = f"{opened.reason}: acknowledged records may be gone"
+    return Finding(file=FILE, wrong=wrong, done=f"opened incarnation {opened.number}", is_grave=True)
