@@ -18,7 +18,8 @@ from pathlib import Path
 from streamforge import service
 from streamforge.bus.canary import Canary
 from streamforge.bus.connection import BOOTSTRAP, Connection
-from streamforge.errors import Fatal, NotConnected
+from streamforge.errors import Fatal, NotConnected, StreamForgeError
+from streamforge.gateway import places
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
 from streamforge.gateway.doctor.keeper import Keeper
@@ -70,7 +71,7 @@ class KafkaSupervisor:
     def open(self) -> None:
         """Format where it was not done, start the JVM, send the canary through; Fatal where any of it fails."""
         self._keeper.expect_allowed()
-        self._format()
+        is_fresh = self._format()
         self._spawn()
         try:
             self._notifier.status("starting: the broker reads its log")
@@ -82,6 +83,8 @@ class KafkaSupervisor:
             raise
         self._said.end()
         self._keeper.served()
+        if is_fresh and places.configuration().exists():
+            self._make_topics()
 
     def step(self, stop: threading.Event) -> None:
         """Wait, then probe until the broker answers: a broker that does not is the watchdog's to end."""
@@ -122,13 +125,28 @@ class KafkaSupervisor:
         state = State.UNHEALTHY if self._complaint else State.HEALTHY
         return Health(state=state, status=self.status(), details=details)
 
-    def _format(self) -> None:
-        if not is_formatted(self._broker):
+    def _make_topics(self) -> None:
+        """A log that began anew while the gateway runs: `streamforge-topics` did its work and does not come again.
+
+        At the very first boot it does, when there is a generation to say how many partitions there shall be.
+        """
+        from streamforge.gateway.topic_setup import set_up_gateway
+
+        try:
+            set_up_gateway(self._connection, self._broker.credentials)
+        except StreamForgeError as error:
+            _log.error("topics_not_set_up", reason=str(error))
+
+    def _format(self) -> bool:
+        """Whether there was no log yet."""
+        is_fresh = not is_formatted(self._broker)
+        if is_fresh:
             self._notifier.status("formatting the log (first boot)")
             known = passwords(self._broker.credentials) | {self._connection.username: self._connection.password}
             format_storage(self._broker, known)
             _log.info("broker_formatted", users=sorted(known))
         self._broker.write_properties()
+        return is_fresh
 
     def _spawn(self) -> None:
         self._jvm = subprocess.Popen(

@@ -9,6 +9,7 @@ from streamforge import logs
 from streamforge.bus.admin import Admin, Grant, TopicSpec
 from streamforge.bus.connection import Connection
 from streamforge.errors import ConfigError, StreamForgeError
+from streamforge.gateway import places
 from streamforge.gateway.principals import PRINCIPALS, passwords
 from streamforge.gateway.settings import load_settings
 from streamforge.gateway.topics import TOPICS
@@ -70,20 +71,23 @@ def set_up(admin: Admin, *, credentials: dict[str, str], budget_bytes: int, part
     return Changes(users=tuple(sorted(unknown)), topics=tuple(changed), rights_added=added, rights_removed=removed)
 
 
+def set_up_gateway(connection: Connection, credentials: Path) -> Changes:
+    """The same for this gateway, by the generation in force. Raises StreamForgeError."""
+    settings = load_settings(places.configuration()).kafka
+    with Admin(connection) as admin:
+        return set_up(
+            admin,
+            credentials=passwords(credentials),
+            budget_bytes=disk_budget_bytes(places.root(), settings.disk_limit_bytes),
+            partitions=settings.partitions,
+        )
+
+
 def main() -> int:
     """Run once after the broker; the exit code for systemd."""
     logs.set_up()
-    root = Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge"))
-    generation = Path(os.environ.get("STREAMFORGE_CONFIG", root / "config" / "current"))
     try:
-        settings = load_settings(generation).kafka
-        with Admin(Connection.from_environment("topics")) as admin:
-            changes = set_up(
-                admin,
-                credentials=passwords(Path(os.environ["CREDENTIALS_DIRECTORY"])),
-                budget_bytes=disk_budget_bytes(root, settings.disk_limit_bytes),
-                partitions=settings.partitions,
-            )
+        changes = set_up_gateway(Connection.from_environment("topics"), Path(os.environ["CREDENTIALS_DIRECTORY"]))
     except ConfigError as error:
         return refuse("streamforge-topics", error)
     except StreamForgeError as error:

@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamforge.bus.admin import Admin
 from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.gateway.topics import TOPICS
 from tests.broker import new_broker
 
 pytestmark = pytest.mark.broker
@@ -172,3 +174,16 @@ def test_a_stopped_jvm_gets_no_watchdog_beat_and_is_said_once(unit: Unit) -> Non
     unit.wait_for(lambda messages: messages.count("WATCHDOG=1") > beats)
     unit.process.terminate()
     assert unit.end().count("broker_silent") == 1
+
+
+def test_a_log_that_begins_anew_while_the_gateway_runs_has_its_topics_at_once(tmp_path: Path) -> None:
+    """`streamforge-topics` ran at the boot and does not come again when a log beyond repair was moved aside."""
+    (tmp_path / "config" / "current").mkdir(parents=True)
+    unit = Unit(tmp_path)
+    try:
+        unit.start()
+        unit.wait_for(is_ready)
+        with Admin(unit.broker.connection("kafka")) as admin:
+            assert {topic.name for topic in TOPICS} <= admin.topics().keys()
+    finally:
+        unit.close()
