@@ -1,0 +1,96 @@
+"""A disk whose power can be cut: an ext4 image on btrfs, and its snapshots by reflink.
+
+What a cut keeps: every write that the block device had taken by that instant, flushed or not. What it loses: all that
+was still in the page cache of the ext4 file system above, and the journal transaction that was not yet committed; the
+mount of the copy replays the journal, as after a real cut. The copy is of one instant, because btrfs holds the image's
+lock while it clones and the loop driver needs that lock for each request it writes.
+
+What it cannot show: a device that loses or reorders writes it took but was not told to flush (a volatile cache), that
+lies about a flush, or that tears a request. Those need a device of another kind.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.faults.mounts import image, mounted
+
+_FICLONE = 0x40049409  # linux/fs.h: what `cp --reflink=always` calls
+POOL_BYTES = 16 * 1024**3
+DISK_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The disk as it was at one instant between `began_seconds` and `ended_seconds` (monotonic)."""
+
+    file: Path
+    began_seconds: float
+    ended_seconds: float
+
+
+@contextmanager
+def pool(directory: Path) -> Iterator[Path]:
+    """Where images lie that can be copied by reference: a btrfs of our own."""
+    with image(directory / "pool.img", "btrfs", POOL_BYTES, directory / "pool") as point:
+        yield point
+
+
+class Disk:
+    """One image in a pool, mounted at `point` between `plug_in` and `pull_out`; a context manager that pulls it out."""
+
+    def __init__(self, pool: Path, point: Path) -> None:
+        self.file = pool / "disk.img"
+        self.point = point
+        self._mount = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pull_out()
+
+    def make(self) -> None:
+        """Make the empty file system and mount it."""
+        self._mount.enter_context(image(self.file, "ext4", DISK_BYTES, self.point))
+
+    def plug_in(self, source: Path) -> None:
+        """Become a copy of `source`, a snapshot, and mount it where the disk always is."""
+        self.pull_out()
+        clone(source, self.file)
+        self._mount.enter_context(mounted(self.file, "ext4", self.point))
+
+    def pull_out(self) -> None:
+        """Unmount in order; again does nothing."""
+        self._mount.close()
+
+    def cut(self, name: str) -> Cut:
+        """Cut the power for the copy that is returned; the disk itself goes on."""
+        file = self.file.with_name(f"{name}.img")
+        began = time.monotonic()
+        clone(self.file, file)
+        return Cut(file=file, began_seconds=began, ended_seconds=time.monotonic())
+
+    def flushes(self) -> int:
+        """How many flushes the block device was told so far."""
+        return int((_device(self.point) / "stat").read_text().split()[15])
+
+    def cache(self) -> str:
+        """What the block device says of its cache; `write back` = it is told to flush."""
+        return (_device(self.point) / "queue" / "write_cache").read_text().strip()
+
+
+def clone(source: Path, target: Path) -> None:
+    """Copy a file by reference, of one instant; replaces `target`."""
+    with source.open("rb") as read, target.open("wb") as written:
+        fcntl.ioctl(written.fileno(), _FICLONE, read.fileno())
+
+
+def _device(point: Path) -> Path:
+    number = point.stat().st_dev
+    return Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()

@@ -1,0 +1,84 @@
+"""The disk itself: a cut keeps what was flushed, loses what was not, and leaves nothing behind on this machine."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.disk import Disk, pool
+from tests.faults.mounts import BASE, PREFIX, mounts_below, obstacle, remove_leftovers, workspace
+
+# A process that is killed while its disk is mounted.
+KILLED = """
+import os, signal
+from tests.faults.disk import Disk, pool
+from tests.faults.mounts import workspace
+with workspace() as directory, pool(directory) as images, Disk(images, directory / "disk") as disk:
+    disk.make()
+    print(directory, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """An empty disk, mounted."""
+    if reason := obstacle():
+        pytest.skip(f"no power can be cut here: {reason}")
+    with workspace() as directory, pool(directory) as images, Disk(images, directory / "disk") as made:
+        made.make()
+        yield made
+
+
+def write(path: Path, *, is_synced: bool) -> None:
+    """Write a file, and with `is_synced` wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(b"reading" * 10_000)
+        file.flush()
+        if is_synced:
+            os.fsync(file.fileno())
+
+
+def test_a_cut_keeps_what_was_synced_and_loses_what_was_not(disk: Disk) -> None:
+    write(disk.point / "synced", is_synced=True)
+    write(disk.point / "not", is_synced=False)
+    cut = disk.cut("cut")
+    disk.plug_in(cut.file)
+    assert (disk.point / "synced").read_bytes() == b"reading" * 10_000
+    assert not (disk.point / "not").exists() or (disk.point / "not").stat().st_size == 0
+
+
+def test_the_disk_goes_on_after_a_cut_and_the_copy_does_not_change(disk: Disk) -> None:
+    cut = disk.cut("cut")
+    write(disk.point / "later", is_synced=True)
+    assert (disk.point / "later").exists()
+    disk.plug_in(cut.file)
+    assert not (disk.point / "later").exists()
+
+
+def test_the_device_is_told_to_flush(disk: Disk) -> None:
+    """Or the file system would send no flush, and a sync would not be one."""
+    assert disk.cache() == "write back"
+    before = disk.flushes()
+    write(disk.point / "synced", is_synced=True)
+    assert disk.flushes() > before
+
+
+def test_what_a_killed_run_left_mounted_is_taken_away(disk: Disk) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
+    left = Path(killed.stdout.strip())
+    assert len(mounts_below(left)) == 2, killed.stderr
+    remove_leftovers()
+    assert mounts_below(left) == []
+    assert not left.exists()
+
+
+def test_a_run_that_goes_on_beside_it_is_left_alone(disk: Disk) -> None:
+    with workspace() as other:
+        assert other in BASE.glob(f"{PREFIX}*")
+        assert other not in remove_leftovers()
+        assert other.exists()
+        assert mounts_below(disk.point) == [disk.point]
