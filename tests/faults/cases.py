@@ -1,0 +1,59 @@
+"""The power cuts that are tried, one declaration each: what runs, when it is cut, and what may be lost."""
+
+from dataclasses import dataclass
+
+from streamforge.model import Topic
+from tests.faults.invariants import Bound
+from tests.faults.plant import Traffic
+
+TELEMETRY, ALARMS, EVENTS = Topic.TELEMETRY_RAW.value, Topic.ALARMS_RAW.value, Topic.EVENTS_RAW.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One kind of cut.
+
+    A round of `cuts` cuts takes the copies at moments drawn by the seed, `first_seconds` after the first record at the
+    earliest, in a span of `span_seconds` a cut. `barrier_seconds` None: no barrier runs. `is_promised` False: a control
+    experiment, which shows what the protection is for.
+    """
+
+    name: str
+    fault: str
+    traffic: tuple[Traffic, ...]
+    barrier_seconds: float | None
+    first_seconds: float
+    span_seconds: float
+    bounds: tuple[Bound, ...]
+    is_promised: bool = True
+
+
+# From a quiet site to the busiest that one broker on a card is planned for.
+READINGS = Traffic(topic=TELEMETRY, per_second=(40, 400), readings=(1, 50), linger_ms=20)
+ALARM = Traffic(topic=ALARMS, per_second=(5, 25), readings=(1, 1), linger_ms=0)
+EVENT = Traffic(topic=EVENTS, per_second=(5, 25), readings=(1, 5), linger_ms=0)
+
+SHIPPED = Case(
+    name="shipped",
+    fault="power cut; barrier every 500 ms, alarms and events flushed each",
+    traffic=(READINGS, ALARM, EVENT),
+    barrier_seconds=0.5,
+    first_seconds=1.0,
+    span_seconds=1.5,
+    bounds=(
+        Bound(topic=TELEMETRY, window_seconds=1.0),
+        Bound(topic=ALARMS, lost=0),
+        Bound(topic=EVENTS, lost=0),
+    ),
+)
+NO_BARRIER = Case(
+    name="no-barrier",
+    fault="control: power cut without a barrier, alarms flushed each",
+    traffic=(READINGS, ALARM),
+    barrier_seconds=None,
+    first_seconds=4.0,
+    span_seconds=1.0,
+    bounds=(Bound(topic=TELEMETRY), Bound(topic=ALARMS, lost=0)),
+    is_promised=False,
+)
+CASES = {case.name: case for case in (SHIPPED, NO_BARRIER)}

@@ -1,0 +1,64 @@
+"""A broker whose log lies on a disk that can be cut; all else of it (credentials, its own output) lies beside."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from streamforge.bus.connection import Connection
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from tests.broker import new_broker
+from tests.faults import log
+from tests.faults.disk import Cut, Disk, clone, pool
+from tests.faults.mounts import workspace
+
+
+class Rig:
+    """One disk, one broker, and the state after the first boot, from which every round starts."""
+
+    def __init__(self, disk: Disk, broker: ThrowAwayBroker) -> None:
+        self.disk = disk
+        self.broker = broker
+        self._first_boot = disk.file.with_name("first-boot.img")
+
+    def make(self) -> None:
+        """Format the disk and the log, make the shipped topics, users and rights, stop in order, keep that."""
+        self.disk.make()
+        self.broker.start()
+        self.broker.stop()
+        self.disk.pull_out()
+        clone(self.disk.file, self._first_boot)
+
+    @property
+    def admin(self) -> Connection:
+        """The way in for plants and judges."""
+        return self.broker.connection("admin")
+
+    def boot(self) -> None:
+        """Start the broker on the disk as it was after the first boot."""
+        self.broker.kill()
+        self.disk.plug_in(self._first_boot)
+        self.broker.start()
+
+    def recover(self, cut: Cut, topic: str) -> float:
+        """Start the broker on what the cut left; seconds from the mount to the first answer about the topic."""
+        self.broker.kill()
+        began = time.monotonic()
+        self.disk.plug_in(cut.file)
+        self.broker.start()
+        log.end(self.admin, topic)
+        return time.monotonic() - began
+
+
+@contextmanager
+def rig() -> Iterator[Rig]:
+    """A rig that is made and ready to boot; broker, mounts and files are gone at the end."""
+    with workspace() as directory, pool(directory) as images, Disk(images, directory / "disk") as disk:
+        broker = new_broker(directory / "broker")
+        broker.broker = replace(broker.broker, data=disk.point / "kafka" / "data")
+        made = Rig(disk, broker)
+        try:
+            made.make()
+            yield made
+        finally:
+            broker.kill()

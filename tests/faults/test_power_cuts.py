@@ -1,0 +1,72 @@
+"""Power cuts under a running broker: what the disk had is all that comes back.
+
+Each case stands in `cases.py`. STREAMFORGE_SEED repeats the moments and the traffic of a run; a failure names its seed.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import log
+from tests.faults.cases import ALARMS, NO_BARRIER, SHIPPED, TELEMETRY
+from tests.faults.invariants import breaches, skipped
+from tests.faults.mounts import obstacle
+from tests.faults.plant import Stream
+from tests.faults.rig import Rig, rig
+from tests.faults.rounds import Run, examine, play, run
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+
+SEED = os.environ.get("STREAMFORGE_SEED") or secrets.token_hex(4)
+PROMISED = {bound.topic: bound for bound in SHIPPED.bounds}
+MORE = 50
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Rig]:
+    """A broker on a disk of our own, formatted, with the shipped topics."""
+    if reason := obstacle():
+        pytest.skip(f"no power can be cut here: {reason}")
+    with rig() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def unprotected(site: Rig) -> Run:
+    """A run without a barrier, cut twice."""
+    return run(site, NO_BARRIER, SEED, 2)
+
+
+def test_as_shipped_a_cut_loses_no_alarm_no_event_and_at_most_a_second_of_telemetry(site: Rig) -> None:
+    outcomes = play(site, SHIPPED, SEED, 4)
+    assert [text for outcome in outcomes for text in outcome.breaches] == [], f"seed {SEED}: {outcomes}"
+
+
+def test_without_a_barrier_seconds_of_telemetry_are_lost_and_the_judge_says_so(site: Rig, unprotected: Run) -> None:
+    """The control experiment: what would be seen if the protection did nothing. Flushed alarms need no barrier."""
+    _, verdicts = examine(site, NO_BARRIER, unprotected.cuts[0], unprotected.truth)
+    assert verdicts[TELEMETRY].lost > 0
+    assert "F3" in " ".join(breaches(verdicts[TELEMETRY], PROMISED[TELEMETRY])), f"seed {SEED}: {verdicts}"
+    assert breaches(verdicts[ALARMS], PROMISED[ALARMS]) == [], f"seed {SEED}: {verdicts}"
+
+
+def test_a_position_that_outlived_its_data_skips_new_records_and_the_judge_says_so(site: Rig, unprotected: Run) -> None:
+    """The silent hole: a bare offset means other records after the cut, and Kafka tells nobody.
+
+    This is how a log behaves under any reader that knows offsets alone; it stays true when positions name their
+    incarnation, which is what keeps our own readers out of it.
+    """
+    cut = unprotected.cuts[1]
+    site.recover(cut, TELEMETRY)
+    read_up_to = 1 + max(one.offset for one in unprotected.truth[TELEMETRY] if one.at_seconds <= cut.began_seconds)
+    end = log.end(site.admin, TELEMETRY)
+    assert end < read_up_to
+    new = Stream(site.admin, NO_BARRIER.traffic[0], epoch=2, seed=SEED)
+    new.send(read_up_to - end + MORE)
+    new.close()
+    assert skipped(new.acknowledged, log.standing(site.admin, TELEMETRY, epoch=2, first=end)) == []
+    resumed = log.standing(site.admin, TELEMETRY, epoch=2, first=read_up_to)
+    assert skipped(new.acknowledged, resumed) == list(range(1, read_up_to - end + 1))
+    assert len(resumed) == MORE
