@@ -1,6 +1,6 @@
 """The power cuts that are tried, one declaration each: what runs, when it is cut, and what may be lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamforge.model import Topic
 from tests.faults.invariants import Bound
@@ -14,13 +14,15 @@ class Case:
     """One kind of cut.
 
     A round of `cuts` cuts takes the copies at moments drawn by the seed, `first_seconds` after the first record at the
-    earliest, in a span of `span_seconds` a cut. `barrier_seconds` None: no barrier runs. `is_promised` False: a control
-    experiment, which shows what the protection is for.
+    earliest, in a span of `span_seconds` a cut. `has_cache`: the disk has a volatile cache, which the cut loses.
+    `barrier_seconds` None: no barrier runs. `is_promised` False: a control experiment, which shows what the protection
+    is for.
     """
 
     name: str
     fault: str
     traffic: tuple[Traffic, ...]
+    has_cache: bool
     barrier_seconds: float | None
     first_seconds: float
     span_seconds: float
@@ -30,13 +32,16 @@ class Case:
 
 # From a quiet site to the busiest that one broker on a card is planned for.
 READINGS = Traffic(topic=TELEMETRY, per_second=(40, 400), readings=(1, 50), linger_ms=20)
+# What fills a segment of 16 MiB within one round: some 150,000 readings a second.
+FLOOD = Traffic(topic=TELEMETRY, per_second=(300, 400), readings=(400, 500), linger_ms=20)
 ALARM = Traffic(topic=ALARMS, per_second=(5, 25), readings=(1, 1), linger_ms=0)
 EVENT = Traffic(topic=EVENTS, per_second=(5, 25), readings=(1, 5), linger_ms=0)
 
 SHIPPED = Case(
     name="shipped",
-    fault="power cut; barrier every 500 ms, alarms and events flushed each",
+    fault="power cut, as shipped",
     traffic=(READINGS, ALARM, EVENT),
+    has_cache=False,
     barrier_seconds=0.5,
     first_seconds=1.0,
     span_seconds=1.5,
@@ -46,14 +51,25 @@ SHIPPED = Case(
         Bound(topic=EVENTS, lost=0),
     ),
 )
+SHIPPED_ON_A_CACHE = replace(
+    SHIPPED, name="shipped-volatile-cache", fault="power cut, as shipped, disk's cache lost", has_cache=True
+)
+FULL_LOAD = replace(
+    SHIPPED,
+    name="full-load",
+    fault="power cut, as shipped, disk's cache lost, full load",
+    traffic=(FLOOD, ALARM, EVENT),
+    has_cache=True,
+)
 NO_BARRIER = Case(
     name="no-barrier",
-    fault="control: power cut without a barrier, alarms flushed each",
+    fault="control: power cut, no barrier",
     traffic=(READINGS, ALARM),
+    has_cache=False,
     barrier_seconds=None,
-    first_seconds=4.0,
+    first_seconds=3.0,
     span_seconds=1.0,
     bounds=(Bound(topic=TELEMETRY), Bound(topic=ALARMS, lost=0)),
     is_promised=False,
 )
-CASES = {case.name: case for case in (SHIPPED, NO_BARRIER)}
+CASES = {case.name: case for case in (SHIPPED, SHIPPED_ON_A_CACHE, FULL_LOAD, NO_BARRIER)}

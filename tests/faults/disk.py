@@ -1,12 +1,16 @@
 """A disk whose power can be cut: an ext4 image on btrfs, and its snapshots by reflink.
 
-What a cut keeps: every write that the block device had taken by that instant, flushed or not. What it loses: all that
-was still in the page cache of the ext4 file system above, and the journal transaction that was not yet committed; the
-mount of the copy replays the journal, as after a real cut. The copy is of one instant, because btrfs holds the image's
-lock while it clones and the loop driver needs that lock for each request it writes.
+What a cut loses: all that was still in the page cache of the ext4 file system, and the journal transaction that was
+not yet committed; mounting the copy replays the journal, as after a real cut. What it keeps depends on the device:
 
-What it cannot show: a device that loses or reorders writes it took but was not told to flush (a volatile cache), that
-lies about a flush, or that tears a request. Those need a device of another kind.
+- without a cache: every write that the block device had taken by that instant, flushed or not;
+- with a volatile cache that is lost whole: only what was there at the device's last flush. The image then lies on a
+  btrfs of its own, and the cut copies what *that* had written: a flush of the device is an fsync of the image there,
+  and between two of them nothing of the image's new state is committed (its own commit, every 30 s, apart).
+
+The copy is of one instant, because btrfs holds the image's lock while it clones, and the loop driver needs that lock
+for each request it writes. What neither can show: a device that writes some of its cache and not the rest, that lies
+about a flush, or that tears a request. Those need another kind of device.
 """
 
 import fcntl
@@ -21,8 +25,8 @@ from typing import Self
 from tests.faults.mounts import image, mounted
 
 _FICLONE = 0x40049409  # linux/fs.h: what `cp --reflink=always` calls
-POOL_BYTES = 16 * 1024**3
-DISK_BYTES = 1024**3
+POOL_BYTES = 32 * 1024**3
+SIZES_BYTES = {"btrfs": 4 * 1024**3, "ext4": 1024**3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +48,14 @@ def pool(directory: Path) -> Iterator[Path]:
 class Disk:
     """One image in a pool, mounted at `point` between `plug_in` and `pull_out`; a context manager that pulls it out."""
 
-    def __init__(self, pool: Path, point: Path) -> None:
+    def __init__(self, pool: Path, point: Path, *, has_cache: bool = False) -> None:
         self.file = pool / "disk.img"
         self.point = point
-        self._mount = ExitStack()
+        cache = point.with_name(f"{point.name}-cache")
+        self._layers = [(self.file, "ext4", point)]
+        if has_cache:
+            self._layers = [(self.file, "btrfs", cache), (cache / "disk.img", "ext4", point)]
+        self._mounts = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -57,17 +65,19 @@ class Disk:
 
     def make(self) -> None:
         """Make the empty file system and mount it."""
-        self._mount.enter_context(image(self.file, "ext4", DISK_BYTES, self.point))
+        for file, kind, point in self._layers:
+            self._mounts.enter_context(image(file, kind, SIZES_BYTES[kind], point))
 
     def plug_in(self, source: Path) -> None:
         """Become a copy of `source`, a snapshot, and mount it where the disk always is."""
         self.pull_out()
         clone(source, self.file)
-        self._mount.enter_context(mounted(self.file, "ext4", self.point))
+        for file, kind, point in self._layers:
+            self._mounts.enter_context(mounted(file, kind, point))
 
     def pull_out(self) -> None:
         """Unmount in order; again does nothing."""
-        self._mount.close()
+        self._mounts.close()
 
     def cut(self, name: str) -> Cut:
         """Cut the power for the copy that is returned; the disk itself goes on."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from streamforge.bus.connection import Connection
@@ -51,14 +51,15 @@ class Rig:
 
 
 @contextmanager
-def rig() -> Iterator[Rig]:
+def rig(*, has_cache: bool) -> Iterator[Rig]:
     """A rig that is made and ready to boot; broker, mounts and files are gone at the end."""
-    with workspace() as directory, pool(directory) as images, Disk(images, directory / "disk") as disk:
+    with ExitStack() as undo:
+        directory = undo.enter_context(workspace())
+        images = undo.enter_context(pool(directory))
+        disk = undo.enter_context(Disk(images, directory / "disk", has_cache=has_cache))
         broker = new_broker(directory / "broker")
         broker.broker = replace(broker.broker, data=disk.point / "kafka" / "data")
+        undo.callback(broker.kill)
         made = Rig(disk, broker)
-        try:
-            made.make()
-            yield made
-        finally:
-            broker.kill()
+        made.make()
+        yield made

@@ -1,5 +1,6 @@
 """The disk itself: a cut keeps what was flushed, loses what was not, and leaves nothing behind on this machine."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disk import Disk, pool
-from tests.faults.mounts import BASE, PREFIX, mounts_below, obstacle, remove_leftovers, workspace
+from tests.faults.mounts import BASE, PREFIX, mounts_below, obstacle, remove_leftovers, run, workspace
 
+libc = ctypes.CDLL(None, use_errno=True)
+WRITE_AND_WAIT = 7  # sync_file_range(2): the data goes to the device, which is not told to flush
 # A process that is killed while its disk is mounted.
 KILLED = """
 import os, signal
@@ -23,12 +26,22 @@ with workspace() as directory, pool(directory) as images, Disk(images, directory
 """
 
 
+@pytest.fixture(params=[False, True], ids=["without a cache", "volatile cache"])
+def has_cache(request: pytest.FixtureRequest) -> bool:
+    """Whether the disk has a cache that a cut loses."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def disk() -> Iterator[Disk]:
+def disk(has_cache: bool) -> Iterator[Disk]:
     """An empty disk, mounted."""
     if reason := obstacle():
         pytest.skip(f"no power can be cut here: {reason}")
-    with workspace() as directory, pool(directory) as images, Disk(images, directory / "disk") as made:
+    with (
+        workspace() as directory,
+        pool(directory) as images,
+        Disk(images, directory / "disk", has_cache=has_cache) as made,
+    ):
         made.make()
         yield made
 
@@ -59,12 +72,37 @@ def test_the_disk_goes_on_after_a_cut_and_the_copy_does_not_change(disk: Disk) -
     assert not (disk.point / "later").exists()
 
 
+def test_only_a_volatile_cache_loses_what_the_device_took_and_was_not_told_to_flush(
+    disk: Disk, has_cache: bool
+) -> None:
+    file = disk.point / "file"
+    write(file, is_synced=True)
+    with file.open("r+b") as again:
+        again.write(b"changed")
+        again.flush()
+        assert libc.sync_file_range(again.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), WRITE_AND_WAIT) == 0
+    cut = disk.cut("cut")
+    disk.plug_in(cut.file)
+    assert file.read_bytes()[:7] == (b"reading" if has_cache else b"changed")
+
+
 def test_the_device_is_told_to_flush(disk: Disk) -> None:
     """Or the file system would send no flush, and a sync would not be one."""
     assert disk.cache() == "write back"
     before = disk.flushes()
     write(disk.point / "synced", is_synced=True)
     assert disk.flushes() > before
+
+
+def test_a_file_system_that_flushes_nothing_loses_what_it_synced_to_a_volatile_cache(
+    disk: Disk, has_cache: bool
+) -> None:
+    """The control experiment: this disk does tell a sync that reached the device from one that stayed in its cache."""
+    run("mount", "-o", "remount,barrier=0", disk.point)
+    write(disk.point / "synced", is_synced=True)
+    cut = disk.cut("cut")
+    disk.plug_in(cut.file)
+    assert (disk.point / "synced").exists() is not has_cache
 
 
 def test_what_a_killed_run_left_mounted_is_taken_away(disk: Disk) -> None:

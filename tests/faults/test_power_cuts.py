@@ -6,16 +6,17 @@ Each case stands in `cases.py`. STREAMFORGE_SEED repeats the moments and the tra
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.faults import log
-from tests.faults.cases import ALARMS, NO_BARRIER, SHIPPED, TELEMETRY
+from tests.faults.cases import ALARMS, NO_BARRIER, SHIPPED, SHIPPED_ON_A_CACHE, TELEMETRY, Case
 from tests.faults.invariants import breaches, skipped
 from tests.faults.mounts import obstacle
 from tests.faults.plant import Stream
 from tests.faults.rig import Rig, rig
-from tests.faults.rounds import Run, examine, play, run
+from tests.faults.rounds import Outcome, Run, examine, play, run
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
@@ -24,12 +25,19 @@ PROMISED = {bound.topic: bound for bound in SHIPPED.bounds}
 MORE = 50
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Rig]:
+@contextmanager
+def site_of(case: Case) -> Iterator[Rig]:
     """A broker on a disk of our own, formatted, with the shipped topics."""
     if reason := obstacle():
         pytest.skip(f"no power can be cut here: {reason}")
-    with rig() as made:
+    with rig(has_cache=case.has_cache) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Rig]:
+    """The site of the cases without a cache."""
+    with site_of(SHIPPED) as made:
         yield made
 
 
@@ -40,7 +48,16 @@ def unprotected(site: Rig) -> Run:
 
 
 def test_as_shipped_a_cut_loses_no_alarm_no_event_and_at_most_a_second_of_telemetry(site: Rig) -> None:
-    outcomes = play(site, SHIPPED, SEED, 4)
+    assert_kept(play(site, SHIPPED, SEED, 2))
+
+
+def test_the_same_holds_where_the_disk_loses_all_that_it_was_not_told_to_flush() -> None:
+    with site_of(SHIPPED_ON_A_CACHE) as site:
+        assert_kept(play(site, SHIPPED_ON_A_CACHE, SEED, 2))
+
+
+def assert_kept(outcomes: list[Outcome]) -> None:
+    """Every cut kept what its case promises."""
     assert [text for outcome in outcomes for text in outcome.breaches] == [], f"seed {SEED}: {outcomes}"
 
 
