@@ -10,6 +10,7 @@ usage() {
 ./build-image.sh demo [--check] [--minutes N] [--live] boot it with a simulated plant; Ctrl-C ends it
 ./build-image.sh test [--slow] [PYTEST ARGS]          the whole test suite
 ./build-image.sh bench ...                            streamforge bench ... with a throw-away broker
+./build-image.sh campaign [--cuts N] [--seed S]       many power cuts of a real log, and the table of what was lost
 ./build-image.sh shell                                a root shell in the running demo
 TEXT
 }
@@ -156,7 +157,8 @@ shell() {
 
 run_tests() {
   container_tools
-  packages shellcheck=shellcheck chromium=chromium postgresql=/usr/lib/postgresql openjdk-17-jre-headless=java maven=mvn git=git
+  packages shellcheck=shellcheck chromium=chromium postgresql=/usr/lib/postgresql openjdk-17-jre-headless=java maven=mvn git=git \
+    btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
   case " $* " in *" --slow "*)
     packages qemu-system-x86=qemu-system-x86_64 ovmf=/usr/share/OVMF qemu-utils=qemu-img
     build_alone ipc
@@ -173,6 +175,12 @@ bench() {
   STREAMFORGE_KAFKA_LIBS=$CACHE/kafka/libs-$MACHINE exec "$CACHE/venv/bin/python" -m streamforge bench "$@"
 }
 
+campaign() {
+  python_tools
+  packages openjdk-17-jre-headless=java maven=mvn btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
+  exec "$CACHE/venv/bin/python" -m tests.faults.campaign "$@"
+}
+
 case ${1:-build} in
   help | -h | --help) usage; exit ;;
 esac
@@ -185,7 +193,7 @@ case $COMMAND in
   build) build_alone "$PROFILE" ;;
   demo) demo "$@" ;;
   test) run_tests "$@" ;;
-  bench) bench "$@" ;;
+  bench | campaign) "$COMMAND" "$@" ;;
   shell) shell ;;
   *) usage >&2; exit 2 ;;
 esac
