@@ -70,7 +70,7 @@ def _writer(given: argparse.Namespace) -> Callable[[Path], Writer]:
     if given.layout != Layout.READING:
         raise _Unusable("--layout batch is a layout of lines; parquet has a row a reading")
     if importlib.util.find_spec("pyarrow") is None:
-        raise _Unusable("parquet needs pyarrow, which is not installed: pip install 'streamforge[rescue]'")
+        raise _Unusable("parquet needs pyarrow, which is not installed: it is the extra 'rescue' of this package")
     from streamforge.gateway.rescue_parquet import ParquetWriter
 
     return ParquetWriter

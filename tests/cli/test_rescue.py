@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.bus.producer import Producer
 from streamforge.cli.rescue import run
+from streamforge.codec import encode
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.progress import Partition
 from tests.gateway import pulled
 from tests.repo.tree import ROOT
+from tests.samples import batch
 
 
 def disk(tmp_path: Path) -> Path:
@@ -80,7 +85,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_done(
         (["--to", str(mounted / "to")], "where nothing is written"),
         (["--to", str(tmp_path / "full")], "is not an empty directory"),
         (["--topic", "telemetry.rwa"], "no topic telemetry.rwa in"),
-        (["--format", "parquet"], "pip install 'streamforge[rescue]'"),
+        (["--format", "parquet"], "needs pyarrow, which is not installed"),
         (["--format", "parquet", "--layout", "batch"], "a layout of lines"),
     ):
         assert run([str(mounted), *words]) == 2
@@ -100,3 +105,21 @@ def test_the_json_is_that_of_the_page(tmp_path: Path, capsys: pytest.CaptureFixt
     (damaged,) = (one for one in shown["partitions"] if one["damage"])
     assert list(documented["partitions"][0]) == list(damaged)
     assert list(documented["partitions"][0]["damage"][0]) == list(damaged["damage"][0])
+
+
+@pytest.mark.broker
+def test_the_folder_of_a_real_broker(
+    broker: ThrowAwayBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Partition("telemetry.10s")
+    producer = Producer(broker.connection("admin"), (place.topic,))
+    for seq in range(200):
+        producer.send(place, b"pump_1", encode(batch(seq)), (), lambda _offset: None)
+    producer.flush(20)
+    producer.close()
+    assert run([str(broker.broker.data.parent), "--to", str(tmp_path), "--topic", place.topic, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out.splitlines()[-1])["partitions"]
+    assert (found["records"], found["readings"], found["undecoded"]) == (200, 600, 0)
+    (path,) = tmp_path.iterdir()
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    assert [json.loads(line)["metadata"]["seq"] for line in lines[::3]] == list(range(200))

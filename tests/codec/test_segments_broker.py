@@ -1,5 +1,6 @@
 """What the real broker wrote, read from its disk while it runs: the very records that a client gets from it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,24 +9,25 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Fetched, Reader
 from streamforge.codec.log_batches import Batch
 from streamforge.codec.log_compression import Compression
-from streamforge.codec.segments import Damage, valid_end, walk
+from streamforge.codec.segments import Damage, segments, valid_end, walk
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.progress import Headers, Partition
+from tests.broker import new_broker
 
 pytestmark = pytest.mark.broker
 PLACE = Partition("dlq.events")
 HEADERS: Headers = (("sf-in", b"\x00\x01\xff"), ("sf-empty", b""))
 
 
-def folder(broker: ThrowAwayBroker) -> Path:
-    return broker.broker.data / f"{PLACE.topic}-{PLACE.number}"
+def folder(broker: ThrowAwayBroker, place: Partition = PLACE) -> Path:
+    return broker.broker.data / f"{place.topic}-{place.number}"
 
 
-def write(broker: ThrowAwayBroker, compression: str | None, count: int) -> None:
-    producer = Producer(broker.connection("admin"), (PLACE.topic,), compression=compression)
+def write(broker: ThrowAwayBroker, compression: str | None, count: int, place: Partition = PLACE) -> None:
+    producer = Producer(broker.connection("admin"), (place.topic,), compression=compression)
     for number in range(count):
         value = b"%d " % number + b"reading " * (number % 300)
-        producer.send(PLACE, b"pump_%d" % (number % 3), value, HEADERS if number % 2 else (), lambda _offset: None)
+        producer.send(place, b"pump_%d" % (number % 3), value, HEADERS if number % 2 else (), lambda _offset: None)
     producer.flush(20)
     producer.close()
 
@@ -60,3 +62,38 @@ def test_every_log_of_a_broker_is_whole_also_those_of_its_own(broker: ThrowAwayB
     assert any(path.name.startswith("__cluster_metadata-") for path in partitions)
     for path in partitions:
         assert not [one for one in walk(path) if isinstance(one, Damage)], path
+
+
+def middle(data: bytes) -> bytes:
+    """One bit of the second half flipped."""
+    at = len(data) * 2 // 3
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+HURT: dict[str, Callable[[bytes], bytes]] = {
+    "telemetry.raw": middle,
+    "telemetry.clean": lambda data: data[:-100],
+    "events.raw": lambda data: data + bytes(8192),
+    "events.clean": lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
+    "alarms.raw": lambda data: bytes(4096) + data[4096:],
+    "alarms.clean": lambda data: data,
+}
+
+
+def test_the_valid_end_is_where_the_broker_goes_on_after_a_power_cut(tmp_path: Path) -> None:
+    places = [Partition(topic) for topic in HURT]
+    with new_broker(tmp_path) as broker:
+        for place in places:
+            for _ in range(5):
+                write(broker, "lz4", 300, place)
+        broker.kill()
+        for place in places:
+            segment = segments(folder(broker, place))[-1]
+            segment.write_bytes(HURT[place.topic](segment.read_bytes()))
+        expected = {place: valid_end(folder(broker, place)) for place in places}
+        broker.start()
+        reader = Reader(broker.connection("admin"))
+        assert reader.ends(places) == expected
+        reader.close()
+    assert [expected[place] for place in places[2:]] == [1500, expected[places[3]], 0, 1500]
+    assert all(0 < expected[place] < 1500 for place in (places[0], places[1], places[3]))
