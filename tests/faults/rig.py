@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from streamforge.bus.connection import Connection
+from streamforge.gateway.doctor import incarnation
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from tests.broker import new_broker
 from tests.faults import log
@@ -40,11 +42,16 @@ class Rig:
         self.disk.plug_in(self._first_boot)
         self.broker.start()
 
-    def recover(self, cut: Cut, topic: str) -> float:
-        """Start the broker on what the cut left; seconds from the mount to the first answer about the topic."""
+    def recover(self, cut: Cut, topic: str, public: Path | None = None) -> float:
+        """Start the broker on what the cut left; seconds from the mount to the first answer about the topic.
+
+        With `public` the doctor looks after the log before, and leaves there what all units read of it.
+        """
         self.broker.kill()
         began = time.monotonic()
         self.disk.plug_in(cut.file)
+        if public is not None:
+            incarnation.keep(self.disk.point / "kafka", public, "the boot after the cut")
         self.broker.start()
         log.end(self.admin, topic)
         return time.monotonic() - began

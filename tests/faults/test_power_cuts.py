@@ -7,12 +7,19 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from streamforge.bus.reader import Reader, stored
+from streamforge.incarnations import FILE
+from streamforge.model import ReadingBatch
+from streamforge.progress import Partition, Position, Progress
+from streamforge.sinks.tally import Tally
 from tests.faults import log
 from tests.faults.cases import ALARMS, NO_BARRIER, SHIPPED, SHIPPED_ON_A_CACHE, TELEMETRY, Case
-from tests.faults.invariants import breaches, skipped
+from tests.faults.invariants import Standing, breaches, skipped
 from tests.faults.mounts import obstacle
 from tests.faults.plant import Stream
 from tests.faults.rig import Rig, rig
@@ -87,3 +94,27 @@ def test_a_position_that_outlived_its_data_skips_new_records_and_the_judge_says_
     resumed = log.standing(site.admin, TELEMETRY, epoch=2, first=read_up_to)
     assert skipped(new.acknowledged, resumed) == list(range(1, read_up_to - end + 1))
     assert len(resumed) == MORE
+
+
+def test_our_own_readers_go_back_to_what_outlived_the_cut_and_skip_nothing(
+    site: Rig, unprotected: Run, tmp_path: Path
+) -> None:
+    """The same hole: the doctor opens a new incarnation, and the position names the one before."""
+    cut, place = unprotected.cuts[1], Partition(TELEMETRY)
+    site.recover(cut, TELEMETRY, tmp_path)
+    connection = replace(site.admin, incarnations_file=tmp_path / FILE)
+    read_up_to = 1 + max(one.offset for one in unprotected.truth[TELEMETRY] if one.at_seconds <= cut.began_seconds)
+    end = log.end(site.admin, TELEMETRY)
+    assert connection.incarnations().opened[-1].firsts[place] == end, "the doctor sees what the broker finds"
+    new = Stream(site.admin, NO_BARRIER.traffic[0], epoch=2, seed=SEED)
+    new.send(read_up_to - end + MORE)
+    new.close()
+    reader = Reader(connection)
+    tally = Tally(Progress(positions={place: Position(next_offset=read_up_to)}))
+    assert tally.clamp(reader.incarnations, reader.ends([place])) == {place: end}
+    first = tally.start(reader.starts([place]))[place]
+    got = [stored(fetched) for fetched in reader.stretch(place, first, reader.ends([place])[place])]
+    reader.close()
+    read = [Standing(number=one.record.seq, offset=one.offset) for one in got if isinstance(one.record, ReadingBatch)]
+    assert skipped(new.acknowledged, read) == []
+    assert len(read) == len(new.acknowledged)
