@@ -6,7 +6,8 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,6 +37,18 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """HTTP status and body (JSON values only) of a path that a component answers itself."""
+
+    code: int
+    body: Mapping[str, Any]
+
+
+# From the query's words to the answer; runs in a thread of its own and may wait.
+Route = Callable[[Mapping[str, str]], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the server answers with; functions, because it is asked while the unit works."""
 
@@ -44,6 +57,7 @@ class Asked:
     metrics: Callable[[], bytes]
     is_ready: Callable[[], bool]
     since_us: Callable[[], int]
+    routes: Callable[[], Mapping[str, Route]] = dict
 
 
 class _Connection(http.client.HTTPConnection):
@@ -75,15 +89,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         asked = self.server.asked
-        if self.path == "/metrics":
+        path, _, query = self.path.partition("?")
+        if path == "/metrics":
             self._answer(200, asked.metrics(), "text/plain; version=0.0.4; charset=utf-8")
-        elif self.path == "/health/live":
+        elif path == "/health/live":
             self._answer(200, b'{"live":true}')
-        elif self.path == "/health/ready":
+        elif path == "/health/ready":
             ready = asked.is_ready()
             self._answer(200 if ready else 503, json.dumps({"ready": ready}).encode())
-        elif self.path == "/health":
+        elif path == "/health":
             self._answer(200, self._health())
+        elif route := asked.routes().get(path):
+            answer = route(dict(urllib.parse.parse_qsl(query)))
+            self._answer(answer.code, json.dumps(answer.body).encode())
         else:
             self._answer(404, b'{"error":"no such path"}')
 

@@ -8,14 +8,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streamforge.errors import ConfigError, StreamForgeError
-from streamforge.health import RUN_DIRECTORY, Asked, Health, HealthServer
+from streamforge.health import RUN_DIRECTORY, Asked, Health, HealthServer, Route
 from streamforge.logs import Log, set_up
 from streamforge.metrics import Metrics
 from streamforge.notify import Notifier
@@ -47,6 +47,14 @@ class Component(Protocol):
 
     def health(self) -> Health:
         """State and details for the page and the fleet."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A component whose socket answers more paths than those of every unit."""
+
+    def routes(self) -> Mapping[str, Route]:
+        """By path; a route may wait, and is asked from threads of the server."""
 
 
 def run(make: Callable[[], Component], unit: str, directory: Path = RUN_DIRECTORY) -> int:
@@ -121,6 +129,7 @@ class _Life:
             metrics=self._metrics,
             is_ready=lambda: self._is_ready,
             since_us=lambda: self._since_us,
+            routes=self._routes,
         )
 
     def _health(self) -> Health:
@@ -128,6 +137,9 @@ class _Life:
 
     def _metrics(self) -> bytes:
         return self._component.metrics.text()
+
+    def _routes(self) -> Mapping[str, Route]:
+        return self._component.routes() if isinstance(self._component, Answering) else {}
 
     def _ready(self) -> None:
         with suppress(OSError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.health import Asked, Health, HealthServer, State, ask
+from streamforge.health import Answer, Asked, Health, HealthServer, State, ask
 from streamforge.metrics import Metrics
 
 
@@ -26,6 +26,7 @@ def server(directory: Path) -> Iterator[HealthServer]:
         metrics=Metrics().text,
         is_ready=lambda: False,
         since_us=lambda: 5,
+        routes=lambda: {"/barrier": lambda query: Answer(code=503, body=dict(query))},
     )
     server = HealthServer(asked, directory)
     server.start()
@@ -50,6 +51,11 @@ def test_live_is_not_ready(server: HealthServer) -> None:
 
 def test_metrics_are_prometheus_text(server: HealthServer) -> None:
     assert b"streamforge_records_in_total 0.0" in ask(server.path, "/metrics")
+
+
+def test_a_component_may_answer_paths_of_its_own(server: HealthServer) -> None:
+    assert json.loads(ask(server.path, "/barrier?since=5&word=a%20b")) == {"since": "5", "word": "a b"}
+    assert json.loads(ask(server.path, "/barriers")) == {"error": "no such path"}
 
 
 def test_only_the_group_may_ask(server: HealthServer) -> None:

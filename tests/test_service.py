@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.health import ask
+
 REPOSITORY = Path(__file__).parent.parent
 COMPONENT = """
 import sys, threading, time
 from pathlib import Path
 from streamforge import service
 from streamforge.errors import ConfigError, Fatal, Fault
-from streamforge.health import Health, State
+from streamforge.health import Answer, Health, State
 from streamforge.metrics import Metrics
 
 class Work:
@@ -37,6 +39,7 @@ class Work:
     def close(self): print("close", flush=True)
     def status(self): return f"at work"
     def health(self): return Health(state=State.HEALTHY, status="at work")
+    {more}
 
 def make():
     {make}
@@ -49,13 +52,15 @@ sys.exit(service.run(make, "unit", Path(sys.argv[1])))
 class Process:
     """A component under service.run, and what it told the service manager."""
 
-    def __init__(self, directory: Path, *, step: str = "pass", make: str = "pass", open_: str = "pass") -> None:
+    def __init__(
+        self, directory: Path, *, step: str = "pass", make: str = "pass", open_: str = "pass", more: str = ""
+    ) -> None:
         self.directory = directory
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(directory / "notify"))
         self._socket.settimeout(20)
         script = directory / "component.py"
-        script.write_text(COMPONENT.format(step=step, make=make, open=open_))
+        script.write_text(COMPONENT.format(step=step, make=make, open=open_, more=more))
         self.process = subprocess.Popen(
             [sys.executable, script, directory],
             env={**os.environ, "NOTIFY_SOCKET": str(directory / "notify"), "PYTHONPATH": str(REPOSITORY)},
@@ -143,6 +148,14 @@ def test_a_step_that_hangs_is_not_covered_by_a_heartbeat_of_its_own(directory: P
     with pytest.raises(TimeoutError):
         unit.wait_for("WATCHDOG=1")
     unit.process.kill()
+    unit.end()
+
+
+def test_a_component_may_answer_more_on_its_socket(directory: Path) -> None:
+    unit = Process(directory, more='def routes(self): return {"/more": lambda query: Answer(code=200, body=query)}')
+    unit.wait_for("READY=1")
+    assert ask(directory / "unit.sock", "/more?a=1") == b'{"a": "1"}'
+    unit.process.terminate()
     unit.end()
 
 
