@@ -7,7 +7,7 @@ from tests.repo.tree import imports, modules
 ORDER = (
     {"errors", "model", "progress", "incarnations"},
     {"codec", "config"},
-    {"notify", "logs", "metrics", "health", "backoff", "clock"},
+    {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier"},
     {"service"},
     {"bus"},
     {"adapters"},
