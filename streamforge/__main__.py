@@ -22,6 +22,7 @@ SERVICES = {
     "sink": "KIND INSTANCE        deliver to a target",
     "web": "                     the local page",
     "kafka": "                     the broker's supervisor",
+    "syncd": "                     what is written is on the disk half a second later",
     "doctor": "                     repairs the broker's files before it starts",
     "topics": "                     bring topics and rights to the table",
     "reconcile": "                     say what a cut of the log has cost",

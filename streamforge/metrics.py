@@ -23,10 +23,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.records_in = self._counter("records_in_total", "Readings taken in")
-        self.records_out = self._counter("records_out_total", "Readings handed on and acknowledged")
-        self.dropped = self._counter("records_dropped_total", "Readings not handed on", "intentional")
-        self.errors = self._counter("errors_total", "Errors by where and what", "stage", "type")
+        self.records_in = self.counter("records_in_total", "Readings taken in")
+        self.records_out = self.counter("records_out_total", "Readings handed on and acknowledged")
+        self.dropped = self.counter("records_dropped_total", "Readings not handed on", "intentional")
+        self.errors = self.counter("errors_total", "Errors by where and what", "stage", "type")
         self.connected = Gauge("streamforge_connected", "1 while every peer answers", registry=self.registry)
         self.last_success = Gauge(
             "streamforge_last_success_timestamp_seconds", "When work was last done", registry=self.registry
@@ -34,7 +34,8 @@ class Metrics:
         self.dropped.labels(intentional="true").inc(0)
         self.dropped.labels(intentional="false").inc(0)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """Something counted, by labels; `name` without the product's prefix."""
         return Counter(f"streamforge_{name}", text, labels, registry=self.registry)
 
     def histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
