@@ -16,10 +16,10 @@ from tests.appliance.container import Container
 from tests.appliance.judge import Verdict
 from tests.appliance.judge import ask as ask_judge
 
-KAFKA, WEB, SIM = "kafka", "streamforge-web", "streamforge-sim"
+KAFKA, SYNCD, WEB, SIM = "kafka", "streamforge-syncd", "streamforge-web", "streamforge-sim"
 ADAPTER, SINK = "streamforge-adapter-modbus-tcp@plant", "streamforge-sink-file@export"
 VALIDATOR, AGGREGATOR = "streamforge-transform-validator", "streamforge-transform-aggregator"
-UNITS = (KAFKA, ADAPTER, VALIDATOR, AGGREGATOR, SINK, WEB)
+UNITS = (KAFKA, SYNCD, ADAPTER, VALIDATOR, AGGREGATOR, SINK, WEB)
 GENERATION = "/var/lib/streamforge/config/current"
 PLANT_TOML = "adapters/modbus-tcp/plant.toml"
 BACK_SECONDS = 60.0
