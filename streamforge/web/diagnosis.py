@@ -10,10 +10,11 @@ from streamforge.web.snapshot import Clock, Device, Sink, Snapshot, Unit, UnitSt
 
 DISK_HIGH_PERCENT, DISK_MEDIUM_PERCENT = 95, 90
 CLOCK_PATIENCE_SECONDS = 120
-KAFKA = "kafka"
+KAFKA, SYNCD = "kafka", "streamforge-syncd"
 _HELD = " Adapters go on reading and hold the readings in memory meanwhile."
 _NAMES = {
     KAFKA: "The log (Kafka)",
+    SYNCD: "Safety from power cuts",
     "streamforge-web": "This page",
     "streamforge-firstboot": "First start",
     "streamforge-instances": "Start of adapters and sinks",
@@ -61,6 +62,7 @@ def find(snapshot: Snapshot, *, zone: tzinfo, is_first_password: bool = False) -
     """Everything that is wrong, the worst first."""
     found = [
         *(_unit_trouble(unit) for unit in snapshot.units),
+        *(_bad_disk(unit) for unit in snapshot.units if unit.name == SYNCD),
         *_silences(snapshot, zone),
         *(_partly(device) for device in snapshot.devices if device.state == "PARTLY"),
         *(_waiting(sink, snapshot, zone) for sink in snapshot.sinks),
@@ -95,7 +97,7 @@ def _unit_trouble(unit: Unit) -> Diagnosis | None:
             hand=f"Start it (systemctl start {unit.name}) or restart the gateway. If that does not help, read its log.",
             link=link,
         )
-    if unit.state is UnitState.UNHEALTHY:
+    if unit.state is UnitState.UNHEALTHY and unit.name != SYNCD:
         return Diagnosis(
             priority=Priority.HIGH,
             what=f"{name} cannot work",
@@ -104,6 +106,21 @@ def _unit_trouble(unit: Unit) -> Diagnosis | None:
             link=link,
         )
     return None
+
+
+def _bad_disk(unit: Unit) -> Diagnosis | None:
+    if unit.state not in (UnitState.UNHEALTHY, UnitState.DEGRADED):
+        return None
+    is_slow = unit.state is UnitState.DEGRADED
+    return Diagnosis(
+        priority=Priority.MEDIUM if is_slow else Priority.CRITICAL,
+        what="The disk is slow" if is_slow else "The disk does not take what is written",
+        evidence=f"{unit.status[:1].upper()}{unit.status[1:]}.",
+        hand="A memory card that becomes slow is near its end: have another one ready."
+        if is_slow
+        else "Reboot the gateway. If it stays or comes again, replace the disk.",
+        link=f"/log?unit={unit.name}",
+    )
 
 
 def _bad_configuration(unit: Unit) -> Diagnosis:

@@ -50,7 +50,8 @@ def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
     kafka = next((unit.state for unit in snapshot.units if unit.name == diagnosis.KAFKA), UnitState.HEALTHY)
     if kafka is UnitState.FAILED:
         return Overall.FAILED
-    if kafka in (UnitState.UNHEALTHY, UnitState.SILENT, UnitState.STOPPED) or UnitState.FAILED in states:
+    is_log_ill = kafka in (UnitState.UNHEALTHY, UnitState.SILENT, UnitState.STOPPED)
+    if is_log_ill or is_disk_bad(snapshot) or UnitState.FAILED in states:
         return Overall.UNHEALTHY
     if kafka is UnitState.STARTING or not snapshot.units:
         return Overall.STARTING
@@ -100,7 +101,14 @@ def is_log_down(snapshot: Snapshot) -> bool:
     )
 
 
+def is_disk_bad(snapshot: Snapshot) -> bool:
+    """Whether what is written now does not reach the disk."""
+    return any(unit.name == diagnosis.SYNCD and unit.state is UnitState.UNHEALTHY for unit in snapshot.units)
+
+
 def _safe(snapshot: Snapshot) -> str:
+    if is_disk_bad(snapshot):
+        return "What is read now goes on its way, but the disk does not take it: a power cut loses it."
     if is_log_down(snapshot):
         held = f" ({words.size(snapshot.held_bytes)})" if snapshot.held_bytes else ""
         return f"What was read before is kept. New readings wait in memory{held} until the log runs again."

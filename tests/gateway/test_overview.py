@@ -70,6 +70,8 @@ def test_a_wanted_unit_that_systemd_does_not_know_is_missed() -> None:
         ({"kafka": State.HEALTHY, ADAPTER: State.FAILED}, State.DEGRADED),
         ({"kafka": State.DEGRADED, ADAPTER: State.HEALTHY}, State.DEGRADED),
         ({"streamforge-transform-validator": State.FAILED}, State.UNHEALTHY),
+        ({"kafka": State.HEALTHY, "streamforge-syncd": State.UNHEALTHY}, State.UNHEALTHY),
+        ({"kafka": State.HEALTHY, "streamforge-syncd": State.DEGRADED}, State.DEGRADED),
         ({"kafka": State.FAILED, ADAPTER: State.HEALTHY}, State.FAILED),
         ({}, State.UNHEALTHY),
     ],

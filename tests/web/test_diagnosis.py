@@ -5,7 +5,7 @@ from datetime import UTC
 
 import pytest
 
-from streamforge.web.diagnosis import Priority, readable
+from streamforge.web.diagnosis import SYNCD, Priority, readable
 from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, Snapshot, Unit, UnitState
 from streamforge.web.verdict import Overall, Verdict, judge
 
@@ -132,6 +132,25 @@ def test_the_clock_has_two_minutes() -> None:
     assert not verdict(replace(young, clock=Clock.OF_HOST, uptime_seconds=600.0)).todo
 
 
+def test_a_disk_that_takes_nothing_is_critical_and_nothing_is_called_safe() -> None:
+    hangs = Unit(name=SYNCD, state=UnitState.UNHEALTHY, status="the disk has not answered for 12 s")
+    found = verdict(replace(WELL, units=(ADAPTER, hangs)))
+    assert found.headline == "Unhealthy: safety from power cuts cannot work"
+    assert found.safe.endswith("a power cut loses it.")
+    (todo,) = found.todo
+    assert (todo.priority, todo.what) == (Priority.CRITICAL, "The disk does not take what is written")
+    assert todo.evidence == "The disk has not answered for 12 s."
+    assert "replace the disk" in todo.hand
+
+
+def test_a_slow_disk_is_said_before_it_is_at_its_end() -> None:
+    slow = Unit(name=SYNCD, state=UnitState.DEGRADED, status="the disk is slow: 12 of the last 60 syncs")
+    found = verdict(replace(WELL, units=(ADAPTER, slow)))
+    assert found.overall is Overall.DEGRADED
+    assert found.safe == "Everything read is kept. Delivery is up to date."
+    assert [(todo.priority, todo.what) for todo in found.todo] == [(Priority.MEDIUM, "The disk is slow")]
+
+
 def test_disk_and_ledger() -> None:
     full = replace(WELL, disk=Disk(used_bytes=96, total_bytes=100))
     assert verdict(full).todo[0].what == "The disk is 96 % full"
@@ -146,3 +165,4 @@ def test_units_have_readable_names() -> None:
     assert readable("streamforge-transform-validator") == "Validator"
     assert readable("kafka") == "The log (Kafka)"
     assert readable("streamforge-web") == "This page"
+    assert readable(SYNCD) == "Safety from power cuts"
