@@ -112,15 +112,14 @@ class _Life:
         self._is_opening = False
 
     def _on_stop(self, *_: object) -> None:
-        self._stop.set()
-        self._interrupt.set()
+        _set(self._stop, self._interrupt)
         if self._is_opening:  # which may take minutes and looks at no event; once, so that close() is not cut short
             self._is_opening = False
             raise SystemExit(EXIT_STOPPED)
 
     def _on_reload(self, *_: object) -> None:
         self._is_reload_wanted = True
-        self._interrupt.set()
+        _set(self._interrupt)
 
     def _asked(self) -> Asked:
         return Asked(
@@ -149,7 +148,7 @@ class _Life:
 
     def _steps(self) -> None:
         said = ""
-        while not self._interrupt.is_set():
+        while not self._interrupt.is_set() and not self._stop.is_set():
             self._component.step(self._interrupt)
             self._notifier.watchdog()
             status = self._component.status()
@@ -158,10 +157,10 @@ class _Life:
                 said = status
 
     def _reload(self) -> None:
+        self._interrupt.clear()  # first: an order that comes from here on is seen by the next steps
         if self._stop.is_set() or not self._is_reload_wanted:
             return
         self._is_reload_wanted = False
-        self._interrupt.clear()
         self._notifier.reloading()
         try:
             fresh = self._make()
@@ -174,6 +173,16 @@ class _Life:
         self._component = fresh
         self._open()
         self._ready()
+
+
+def _set(*events: threading.Event) -> None:
+    """From a signal handler: the thread that it interrupts may just hold an event's lock, so another one sets it."""
+
+    def set_all() -> None:
+        for event in events:
+            event.set()
+
+    threading.Thread(target=set_all, name="signal", daemon=True).start()
 
 
 def refuse(unit: str, error: ConfigError, directory: Path = RUN_DIRECTORY) -> int:

@@ -159,6 +159,18 @@ def test_a_component_may_answer_more_on_its_socket(directory: Path) -> None:
     unit.end()
 
 
+def test_signals_never_meet_a_lock_that_their_own_thread_holds(directory: Path) -> None:
+    unit = Process(directory, step="[stop.wait(0.0001) for _ in range(500)]")
+    unit.wait_for("READY=1")
+    unit.listen_again(0.5)
+    for _ in range(600):
+        unit.process.send_signal(signal.SIGHUP)
+        time.sleep(0.002)
+        unit.listen_again(20)
+    unit.process.send_signal(signal.SIGTERM)
+    assert unit.end()[0] == 0
+
+
 def test_sighup_exchanges_the_component(directory: Path) -> None:
     unit = Process(directory)
     unit.wait_for("WATCHDOG=1")
