@@ -1,13 +1,18 @@
 """Equal looks prove that nothing was appended; anything else never looks equal."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from streamforge.bus.producer import Producer
 from streamforge.gateway.log_growth import LogGrowth
+from streamforge.gateway.throwaway import ThrowAwayBroker
+from streamforge.progress import Partition
 
 FIRST, SECOND = "00000000000000000000.log", "00000000000000000100.log"
+PLACE = Partition("audit_trail")
 
 
 @pytest.fixture
@@ -93,3 +98,19 @@ def test_a_topic_that_goes_is_seen_to_have_gone(data: Path) -> None:
     (data / "telemetry.raw-0" / FIRST).unlink()
     (data / "telemetry.raw-0").rmdir()
     assert growth.look() != before[-1]
+
+
+@pytest.mark.broker
+def test_what_the_broker_has_acknowledged_shows_and_an_idle_log_looks_the_same(broker: ThrowAwayBroker) -> None:
+    growth = LogGrowth(broker.broker.data)
+    producer = Producer(broker.connection("admin"), (PLACE.topic,))
+    for number in range(50):
+        before = growth.look()
+        producer.send(PLACE, b"key", b"%d" % number, (), lambda _: None)
+        assert producer.flush(10.0)
+        assert growth.look() != before
+    producer.close()
+    deadline = time.monotonic() + 30.0
+    while (before := growth.look()) is None or growth.look() != before:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
