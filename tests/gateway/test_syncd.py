@@ -73,9 +73,7 @@ class Staging:
 
 
 @pytest.fixture
-def staging(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> Iterator[Staging]:
+def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Staging]:
     caplog.set_level("INFO", "streamforge")
     monkeypatch.setattr(syncd, "STEP_SECONDS", 0.05)
     (tmp_path / "kafka/data/telemetry.raw-0").mkdir(parents=True)
