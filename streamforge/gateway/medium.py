@@ -4,9 +4,12 @@ A sync that takes longer than the period of half a second breaks the promise of 
 tidies up does that now and then; one that does it again and again is at its end, or too slow for what is written.
 """
 
+import os
 from collections import deque
 
-SLOW_SECONDS = 0.5
+# How many times longer than usual a disk may take before anything is said: one that others use too, as a container's.
+PATIENCE = float(os.environ.get("STREAMFORGE_SYNC_PATIENCE", "1"))
+SLOW_SECONDS = 0.5 * PATIENCE
 RECENT = 60
 # Of the recent syncs: so many make it slow, so few well again.
 MANY, FEW = 10, 2

@@ -16,7 +16,7 @@ from streamforge.barrier import UNIT
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway import places
 from streamforge.gateway.log_growth import LogGrowth
-from streamforge.gateway.medium import RECENT, SLOW_SECONDS, Medium
+from streamforge.gateway.medium import PATIENCE, RECENT, SLOW_SECONDS, Medium
 from streamforge.gateway.sync_worker import PERIOD_NS, SyncWorker, Work
 from streamforge.gateway.syncfs import FileSystem
 from streamforge.health import Answer, Health, Route, State
@@ -25,7 +25,7 @@ from streamforge.metrics import Metrics
 
 STEP_SECONDS = 1.0
 # From here on a sync does not take long but hangs.
-HANG_SECONDS = 5.0
+HANG_SECONDS = 5.0 * PATIENCE
 BARRIER_SECONDS = 10.0
 # Between two turns there is half a second, unless a sync is under way.
 STANDSTILL_SECONDS = 10.0
