@@ -79,6 +79,11 @@ def set_aside(kafka: Path) -> list[Finding]:
     return beyond_repair.after_failed_starts(kafka)
 
 
+def keep_strays(kafka: Path) -> list[Finding]:
+    """What the broker took out of its log."""
+    return beyond_repair.after_strays(kafka)
+
+
 def mend_files(kafka: Path) -> list[Finding]:
     """The small files of a log that is there."""
     data = kafka / "data"
@@ -98,4 +103,4 @@ def make_ballast(kafka: Path) -> list[Finding]:
     return ballast.make(kafka, ballast.room(kafka))
 
 
-STEPS: tuple[Step, ...] = (release_ballast, set_aside, mend_files, keep_incarnation, make_ballast)
+STEPS: tuple[Step, ...] = (release_ballast, set_aside, keep_strays, mend_files, keep_incarnation, make_ballast)

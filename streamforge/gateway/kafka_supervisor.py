@@ -113,7 +113,7 @@ class KafkaSupervisor:
 
     def status(self) -> str:
         """What `systemctl status` shows; constant while all is well, so that nothing is written for it."""
-        return self._complaint or f"serving on {self._broker.bootstrap}"
+        return self._complaint or f"serving on {self._broker.bootstrap}{self._keeper.note}"
 
     def health(self) -> Health:
         """HEALTHY while probes are answered."""

@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from streamforge.__main__ import PEOPLE, SERVICES
-from streamforge.gateway.overview import UnitView
+from streamforge.cli.status import text
+from streamforge.gateway.overview import Overview, State, UnitView
+from streamforge.model import TimeQuality
 from tests.repo.tree import ROOT
 
 SHARE = ROOT / "rootfs" / "usr" / "share" / "streamforge"
@@ -97,6 +99,32 @@ def test_status_has_the_shape_that_its_page_documents(tmp_path: Path) -> None:
     documented = json.loads(text.partition("```json\n")[2].partition("```")[0])
     assert list(documented) == list(shown)
     assert list(documented["units"][0]) == [field.name for field in fields(UnitView)]
+
+
+def test_status_says_what_the_doctor_did_and_what_is_set_aside() -> None:
+    details = {"doctor": ["meta.properties: empty; restored from the copy"], "aside": ["aside/1, 300 MiB: why"]}
+    view = UnitView(unit="kafka", state=State.HEALTHY, status="serving", details=details)
+    lines = text(replace(_overview(), units=(view,))).splitlines()
+    assert [line.strip() for line in lines[-2:]] == [
+        "at the last start: meta.properties: empty; restored from the copy",
+        "set aside: aside/1, 300 MiB: why",
+    ]
+
+
+def _overview() -> Overview:
+    return Overview(
+        time_us=0,
+        state=State.HEALTHY,
+        generation=1,
+        units=(),
+        readings=0,
+        readings_per_second=None,
+        backlog_records=0,
+        waiting_bytes=0,
+        disk_used_bytes=0,
+        disk_total_bytes=0,
+        clock=TimeQuality.SYNCED,
+    )
 
 
 @pytest.mark.parametrize("command", [("tail", "telemetry.raw"), ("ledger",)])

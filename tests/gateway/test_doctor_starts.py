@@ -1,9 +1,11 @@
 """Starts that failed in a row, logs set aside, and the ballast."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from streamforge import logs
 from streamforge.errors import ConfigError
 from streamforge.gateway.doctor import aside, ballast, beyond_repair
 from streamforge.gateway.doctor.ballast import Room
@@ -78,7 +80,7 @@ def test_two_failures_move_nothing_and_three_set_the_log_aside(kafka: Path) -> N
     assert (log.number, log.starts) == (1, ("reason 0", "reason 1", "reason 2"))
     assert log.size_bytes > 0
     assert (kafka / "aside/1/data/meta.properties").exists()
-    assert load(kafka) == FailedStarts(is_fresh=True)
+    assert load(kafka) == FailedStarts(aside=1)
 
 
 def test_a_fresh_log_that_fails_too_gives_the_old_one_back_and_nothing_moves_any_more(kafka: Path) -> None:
@@ -96,6 +98,35 @@ def test_a_fresh_log_that_fails_too_gives_the_old_one_back_and_nothing_moves_any
     fail(kafka)
     assert beyond_repair.after_failed_starts(kafka)
     assert [log.number for log in aside.listed(kafka)] == [2, 3]
+
+
+def test_only_the_log_of_these_starts_comes_back(kafka: Path) -> None:
+    fail(kafka)
+    beyond_repair.after_failed_starts(kafka)
+    Keeper(kafka).served()
+    log_directory(kafka / "data")
+    fail(kafka)
+    beyond_repair.after_failed_starts(kafka)
+    shutil.rmtree(kafka / "aside/2")
+    (kafka / "data").mkdir()
+    fail(kafka)
+    assert beyond_repair.after_failed_starts(kafka) == []
+    assert [log.number for log in aside.listed(kafka)] == [1]
+
+
+def test_strays_are_kept_beside_the_log(kafka: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logs.set_up()
+    assert beyond_repair.after_strays(kafka) == []
+    stray = "flow.raw-0.7794c76e13c64ece80cd4219e215f4a1-stray"
+    (kafka / "data/flow.raw-0").rename(kafka / "data" / stray)
+    Keeper(kafka).served()
+    assert '<2>{"event": "broker_lost_topics"' in capfd.readouterr().err
+    (finding,) = beyond_repair.after_strays(kafka)
+    assert finding.wrong == "partitions that the broker's metadata did not know: 1"
+    assert (kafka / "aside/1/data" / stray / "partition.metadata").exists()
+    assert not (kafka / "data" / stray).exists()
+    assert [log.size_bytes > 0 for log in aside.listed(kafka)] == [True]
+    assert beyond_repair.after_strays(kafka) == []
 
 
 def test_copies_go_with_their_log(kafka: Path) -> None:
@@ -147,6 +178,7 @@ def test_the_supervisor_says_what_the_doctor_did_and_what_is_aside(kafka: Path) 
     keeper.served()
     assert keeper.details["aside"] == ["aside/1, 0 MiB: the broker did not start 3 times in a row"]
     assert keeper.details["doctor"] == []
+    assert keeper.note == "; logs set aside, not read: 1 (0 MiB)"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_after_three_starts_that_failed_a_fresh_log_serves_and_the_old_one_is_ke
     assert "moved to aside/1 and kept" in unit.doctor()
     unit.start()
     unit.wait_for(is_ready)
+    unit.wait_for(lambda messages: any("logs set aside, not read: 1 (" in message for message in messages))
     (log,) = aside.listed(kafka)
     assert len(log.starts) == 3
     assert (kafka / "aside/1/data/streamforge.canary-0").is_dir()

@@ -10,7 +10,7 @@ import pytest
 
 from streamforge.gateway import kafka_doctor
 from streamforge.gateway.doctor import aside, copies, remedies
-from streamforge.gateway.doctor.files import Kind, fault, properties
+from streamforge.gateway.doctor.files import Kind, fault, partition_metadata, properties
 from streamforge.gateway.doctor.incarnation import keep
 from streamforge.gateway.doctor.report import Finding, boot_id, read_report, write_report
 from streamforge.gateway.doctor.starts import count
@@ -102,6 +102,28 @@ def test_an_id_comes_from_the_metadata_log_before_the_copy(kafka: Path) -> None:
     path.write_bytes(b"")
     assert [finding.done for finding in treat(kafka)] == ["rebuilt from the metadata log"]
     assert path.read_bytes() == b"version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw"
+
+
+def test_a_copy_of_a_topic_that_was_deleted_since_is_not_believed(kafka: Path) -> None:
+    log = kafka / "data/__cluster_metadata-0/00000000000000000000.log"
+    log.write_bytes(TOPIC_RECORD[:12] + bytes(range(16)) + b"\0")
+    for number in (0, 1):
+        (kafka / f"data/flow.raw-{number}/partition.metadata").write_bytes(partition_metadata("AAECAwQFBgcICQoLDA0ODw"))
+    assert remedies.treat(kafka / "data", copies.load(kafka), is_suspicious=True) == []
+
+
+def test_a_file_that_the_disk_does_not_let_go_of_does_not_keep_the_others_from_being_mended(kafka: Path) -> None:
+    path = kafka / "data/meta.properties"
+    path.unlink()
+    (path / "what is this").mkdir(parents=True)
+    (kafka / "data/flow.raw-0/leader-epoch-checkpoint").write_bytes(b"x")
+    first, second = treat(kafka)
+    assert (first.wrong, first.done, first.is_grave) == (
+        "cannot be read: Is a directory",
+        "not mended: Is a directory",
+        True,
+    )
+    assert second.done == REMOVED
 
 
 def test_without_log_and_copy_an_id_comes_from_another_partition(kafka: Path) -> None:

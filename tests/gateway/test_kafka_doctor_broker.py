@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from streamforge.gateway import kafka_doctor
 from streamforge.gateway.doctor.copies import CopyKeeper
+from streamforge.gateway.doctor.files import OFFSET_CHECKPOINTS
 from streamforge.gateway.doctor.layout import METADATA_PARTITION
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from tests.broker import new_broker
@@ -41,6 +42,7 @@ FILES = (
 DAMAGES = ("empty", "garbage", "truncated", "zeroed", "missing")
 EVERY = [(file, damage) for file in FILES for damage in DAMAGES]
 CASES = EVERY if "STREAMFORGE_EVERY_DAMAGE" in os.environ else random.Random(SEED).sample(EVERY, SAMPLE)
+CHECKPOINT = b"0\n2\ntelemetry.raw 0 100\nalarms.raw 0 100\n"
 # Without these Kafka loses sight of records, or does not start: to be there again, whatever the damage was.
 NEEDED = ("meta.properties", "telemetry.raw-0/partition.metadata")
 
@@ -92,7 +94,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
 
 
 def damage(path: Path, how: str) -> None:
+    """A checkpoint of offsets is empty in a broker's first minute; one that has entries can be cut."""
     content = path.read_bytes() if path.exists() else b""
+    if path.name in OFFSET_CHECKPOINTS:
+        content = CHECKPOINT
     if how == "missing":
         path.unlink(missing_ok=True)
         return

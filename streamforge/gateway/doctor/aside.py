@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from streamforge.clock import now_us
 from streamforge.gateway.doctor.copies import DIRECTORY as COPIES
+from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import boot_id
 from streamforge.gateway.durable import sync_directory, write_durably
 
 DIRECTORY, DATA, WHY = "aside", "data", "why.json"
+STRAYS = "partitions that the broker's metadata did not know"
 _MODE = 0o640
 
 
@@ -18,30 +20,39 @@ _MODE = 0o640
 class AsideLog:
     """One log that was set aside. `size_bytes` is what it takes on the disk; `starts`: why each start failed."""
 
-    number: int
-    time_us: int
-    boot_id: str
     reason: str
-    size_bytes: int
+    number: int = 0
+    time_us: int = 0
+    boot_id: str = ""
+    size_bytes: int = 0
     starts: tuple[str, ...] = ()
 
 
 def set_aside(kafka: Path, reason: str, starts: Iterable[str]) -> AsideLog:
     """Move the log and the copies of its small files to the next number; nothing is removed. Raises OSError."""
+    return _moved(kafka, [COPIES, DATA], AsideLog(reason=reason, starts=tuple(starts)))
+
+
+def keep_strays(kafka: Path) -> AsideLog | None:
+    """Move what the broker took for strays out of its log to the next number; None where there is none. Raises OSError.
+
+    It does so with a topic that its metadata does not know (any more), also where that is what was damaged.
+    """
+    names = [str(path.relative_to(kafka)) for path in strays(kafka / DATA)]
+    return _moved(kafka, names, AsideLog(reason=f"{STRAYS}: {len(names)}")) if names else None
+
+
+def _moved(kafka: Path, names: Iterable[str], log: AsideLog) -> AsideLog:
+    """The reason first, then the moves: what is cut short is listed, and the rest is moved at the next start."""
     place = kafka / DIRECTORY / str(max([0, *_numbers(kafka)]) + 1)
     place.mkdir(parents=True)
-    log = AsideLog(
-        number=int(place.name),
-        time_us=now_us(),
-        boot_id=boot_id(),
-        reason=reason,
-        size_bytes=_size_bytes(kafka / DATA),
-        starts=tuple(starts),
-    )
+    there = [name for name in names if (kafka / name).exists()]
+    size = sum(_size_bytes(kafka / name) for name in there if name != COPIES)
+    log = replace(log, number=int(place.name), time_us=now_us(), boot_id=boot_id(), size_bytes=size)
     write_durably(place / WHY, json.dumps(asdict(log), indent=1).encode(), mode=_MODE)
-    for name in (COPIES, DATA):
-        if (kafka / name).exists():
-            (kafka / name).rename(place / name)
+    for name in there:
+        (place / name).parent.mkdir(exist_ok=True)
+        (kafka / name).rename(place / name)
     for directory in (place, place.parent, kafka):
         sync_directory(directory)
     return log
@@ -70,7 +81,7 @@ def _read(place: Path) -> AsideLog:
         return AsideLog(**raw | {"number": number, "starts": tuple(raw["starts"])})
     except (OSError, ValueError, TypeError, KeyError):
         size = _size_bytes(place / DATA)
-        return AsideLog(number=number, time_us=0, boot_id="", reason="not known", size_bytes=size)
+        return AsideLog(reason="not known", number=number, size_bytes=size)
 
 
 def _numbers(kafka: Path) -> list[int]:

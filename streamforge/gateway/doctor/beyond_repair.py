@@ -25,9 +25,10 @@ def after_failed_starts(kafka: Path) -> list[Finding]:
         return []
     if not (kafka / aside.DATA).exists():
         # The power went between the move and the count: what is formatted now has not failed yet.
-        save(kafka, FailedStarts(is_fresh=True))
+        moved = [log.number for log in aside.listed(kafka) if log.starts]
+        save(kafka, FailedStarts(aside=max(moved, default=0)))
         return []
-    if starts.is_fresh:
+    if starts.aside:
         return _bring_back(kafka, starts)
     return _set_aside(kafka, starts, f"the broker did not start {len(starts.reasons)} times in a row")
 
@@ -39,6 +40,14 @@ def after_mending(kafka: Path, findings: Iterable[Finding]) -> list[Finding]:
     return _set_aside(kafka, load(kafka), "meta.properties is lost and nothing else has what stood in it")
 
 
+def after_strays(kafka: Path) -> list[Finding]:
+    """Keep what the broker lost sight of in an earlier life. Raises OSError."""
+    log = aside.keep_strays(kafka)
+    if log is None:
+        return []
+    return [Finding(file=aside.DATA, wrong=log.reason, done=f"moved to aside/{log.number} and kept", is_grave=True)]
+
+
 def _set_aside(kafka: Path, starts: FailedStarts, reason: str) -> list[Finding]:
     """Move the log to `aside/<n>`: the supervisor finds none and formats a fresh one, for which there must be room."""
     seen = ballast.room(kafka)
@@ -47,19 +56,18 @@ def _set_aside(kafka: Path, starts: FailedStarts, reason: str) -> list[Finding]:
         save(kafka, replace(starts, refused=refused))
         return [Finding(file=aside.DATA, wrong=refused, done="kafka.service does not start", is_grave=True)]
     log = aside.set_aside(kafka, reason, starts.reasons)
-    save(kafka, FailedStarts(is_fresh=True))
+    save(kafka, FailedStarts(aside=log.number if starts.is_enough else 0))
     wrong = f"{reason}: {starts.reasons[-1]}" if starts.reasons else reason
     done = f"moved to aside/{log.number} and kept; a fresh log is made"
     return [Finding(file=aside.DATA, wrong=wrong, done=done, is_grave=True)]
 
 
 def _bring_back(kafka: Path, starts: FailedStarts) -> list[Finding]:
-    older = [log.number for log in aside.listed(kafka) if log.reason != NEVER_SERVED]
-    if not older:
-        return []
+    if starts.aside not in {log.number for log in aside.listed(kafka)}:
+        return []  # a person has removed it
     aside.set_aside(kafka, NEVER_SERVED, starts.reasons)
-    aside.bring_back(kafka, older[-1])
-    save(kafka, FailedStarts(is_fresh=True, is_returned=True))
+    aside.bring_back(kafka, starts.aside)
+    save(kafka, FailedStarts(aside=starts.aside, is_returned=True))
     wrong = f"a fresh log did not start either, so the log is not the cause: {starts.reasons[-1]}"
-    done = f"aside/{older[-1]} is back in its place; from here on a person has to look"
+    done = f"aside/{starts.aside} is back in its place; from here on a person has to look"
     return [Finding(file=aside.DATA, wrong=wrong, done=done, is_grave=True)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from streamforge.gateway.doctor import aside, starts
 from streamforge.gateway.doctor.copies import CopyKeeper
+from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import read_report
 from streamforge.gateway.jvm_log import StartLines
 from streamforge.logs import Log
@@ -23,6 +24,7 @@ class Keeper:
 
     def __init__(self, kafka: Path) -> None:
         self.details: dict[str, object] = {}
+        self.note = ""  # what belongs on the status line: logs that are kept aside
         self._kafka = kafka
         self._copies = CopyKeeper(kafka)
         self._next = 0.0
@@ -50,11 +52,17 @@ class Keeper:
             starts.save(self._kafka, starts.FailedStarts())
         except OSError as error:
             self._complain("failed_starts_not_reset", error)
-        report = read_report(self._kafka)
+        if lost := [path.name for path in strays(self._kafka / "data")]:
+            _log.critical("broker_lost_topics", partitions=lost, kept="set aside at the next start")
+        report, kept = read_report(self._kafka), aside.listed(self._kafka)
         self.details = {
             "doctor": [str(finding) for finding in report.findings] if report else [],
-            "aside": [_words(log) for log in aside.listed(self._kafka)],
+            "aside": [_words(log) for log in kept],
         }
+        if kept:
+            numbers = ", ".join(str(log.number) for log in kept)
+            size = sum(log.size_bytes for log in kept) // _MIB
+            self.note = f"; logs set aside, not read: {numbers} ({size} MiB)"
         self.look()
 
     def look(self) -> None:

@@ -43,3 +43,8 @@ def snapshots(data: Path) -> list[Path]:
     """The snapshots of the metadata partition, oldest first."""
     directory = data / METADATA_PARTITION
     return sorted(path for path in directory.glob("*.checkpoint") if NAME.fullmatch(path.name))
+
+
+def strays(data: Path) -> list[Path]:
+    """Partitions that the broker renamed because its metadata does not know their topic."""
+    return sorted(data.glob("*-stray")) if data.is_dir() else []

@@ -28,6 +28,7 @@ from streamforge.gateway.durable import sync_directory, write_durably
 FROM_COPY = "restored from the copy"
 MADE_ANEW = "made anew"
 REMOVED = "removed, Kafka makes it anew"
+ANOTHER = "not what its copy is"
 LEFT = "left as it is: nothing else has it"
 _MODE = 0o640
 
@@ -56,29 +57,35 @@ class Patient:
         except OSError as error:
             return f"cannot be read: {error.strerror}"
         copy = self.copies.get(self.name(path), content)
-        return fault(kind, content) or ("not what its copy is" if self.is_suspicious and copy != content else "")
+        return fault(kind, content) or (ANOTHER if self.is_suspicious and copy != content else "")
 
     def name(self, path: Path) -> str:
         """As the copies and the journal name a file."""
         return str(path.relative_to(self.data))
 
     def replace(self, path: Path, wrong: str, *choices: tuple[str, bytes | None]) -> Finding:
-        """Write the first choice that there is; None is none, empty is `without the file`."""
+        """Write the first choice that there is; None is none, empty is `without the file`.
+
+        A file that the disk does not let go of is said, and the others are still mended.
+        """
         for done, content in choices:
-            if content is not None:
+            if content is None:
+                continue
+            try:
                 _put(path, content)
-                return Finding(file=self.name(path), wrong=wrong, done=done)
+            except OSError as error:
+                return Finding(file=self.name(path), wrong=wrong, done=f"not mended: {error.strerror}", is_grave=True)
+            return Finding(file=self.name(path), wrong=wrong, done=done)
         return Finding(file=self.name(path), wrong=wrong, done=LEFT, is_grave=True)
 
 
 def treat(data: Path, copies: Contents, *, is_suspicious: bool = False) -> list[Finding]:
-    """Make good every small file under `data`; what was found, in order. Raises OSError where the disk does not let it.
+    """Make good every small file under `data`; what was found, in order. Copies of another log are not used.
 
-    Copies of another log are not used.
+    Raises OSError where a directory cannot be read.
     """
     meta = data / Kind.META_PROPERTIES
-    is_readable = meta.is_file() and not fault(Kind.META_PROPERTIES, meta.read_bytes())
-    if is_readable and not belong(copies, meta.read_bytes()):
+    if not Patient(data, {}).wrong(meta, Kind.META_PROPERTIES) and not belong(copies, meta.read_bytes()):
         copies = {}
     patient = Patient(data, copies, is_suspicious)
     return [*_log(patient), *_metadata(patient), *_topics(patient)]
@@ -143,17 +150,19 @@ def _topics(patient: Patient) -> Iterator[Finding]:
     for partition in partitions(patient.data):
         path = partition / Kind.PARTITION_METADATA
         if wrong := patient.wrong(path, Kind.PARTITION_METADATA):
-            yield _topic_id(patient, path, wrong)
+            yield from _topic_id(patient, path, wrong)
         yield from _dispensable(patient, partition / Kind.LEADER_EPOCHS, Kind.LEADER_EPOCHS)
 
 
-def _topic_id(patient: Patient, path: Path, wrong: str) -> Finding:
+def _topic_id(patient: Patient, path: Path, wrong: str) -> Iterator[Finding]:
     """The metadata log is what Kafka compares with, so it comes first: the copy may be of a topic deleted since."""
     topic = topic_of(path.parent)
     known = metadata_log.topic_id(patient.metadata, topic)
+    if wrong == ANOTHER and known and path.read_bytes() == partition_metadata(known):
+        return  # it is the copy that is of another
     siblings = (one / Kind.PARTITION_METADATA for one in partitions(patient.data) if topic_of(one) == topic)
     sound = next((one.read_bytes() for one in siblings if not patient.wrong(one, Kind.PARTITION_METADATA)), None)
-    return patient.replace(
+    yield patient.replace(
         path,
         wrong,
         ("rebuilt from the metadata log", partition_metadata(known) if known else None),

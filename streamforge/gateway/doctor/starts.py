@@ -30,12 +30,13 @@ _NOT_THE_LOG = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedStarts:
-    """`reasons` of the starts that failed in a row, one each. `is_fresh`: the log was set aside since the broker served
-    last. `is_returned`: the fresh one did no better, and the old one is back. `refused`: why no start is tried.
+    """`reasons` of the starts that failed in a row, one each. `aside`: the number of the log that was set aside for
+    them since the broker served last, 0 = none. `is_returned`: the fresh one did no better, and that log is back.
+    `refused`: why no start is tried.
     """
 
     reasons: tuple[str, ...] = ()
-    is_fresh: bool = False
+    aside: int = 0
     is_returned: bool = False
     refused: str = ""
 
