@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from streamforge.web import sparkline
-from streamforge.web.snapshot import Device, Ledger, Unit, UnitState
+from streamforge.web.snapshot import Device, Ledger, Snapshot, Unit, UnitState
+from streamforge.web.verdict import is_log_down
 from streamforge.web.view import View, render
 
 PATH, NAME, TITLE = "/", "now", "Now"
@@ -18,13 +19,18 @@ def blocks(view: View) -> dict[str, str]:
     return {
         "state": render("now_state", verdict=view.verdict),
         "todo": render("now_todo", todo=view.verdict.todo),
-        "figures": render("now_figures", view=view, waiting=sum(sink.lag_records for sink in view.snapshot.sinks)),
+        "figures": render("now_figures", view=view, waiting=waiting(view.snapshot)),
         "ledger": render("now_ledger", view=view, ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
         "devices": render(
             "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
         ),
         "services": render("now_services", units=working(view.snapshot.units)),
     }
+
+
+def waiting(snapshot: Snapshot) -> int | None:
+    """Records that sinks have still to deliver; None while the log is away: then nobody can know."""
+    return None if is_log_down(snapshot) else sum(sink.lag_records for sink in snapshot.sinks)
 
 
 def listed(view: View) -> list[Device]:
