@@ -61,6 +61,12 @@ class Incarnations:
         )
         return Incarnations(opened=(*self.opened, fresh)[-MOST_KEPT:])
 
+    def taken_back(self) -> "Incarnations":
+        """The newest one was another log that never served and is gone again: it bounds nothing, its number stays."""
+        if not self.opened or not self.opened[-1].is_fresh:
+            return self
+        return Incarnations(opened=(*self.opened[:-1], replace(self.opened[-1], is_fresh=False)))
+
     def clamp(self, place: Partition, position: Position) -> Position:
         """The same place in the incarnation in force: not beyond what outlived every one opened since.
 

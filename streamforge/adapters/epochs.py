@@ -51,8 +51,7 @@ class Epochs:
         if self.current is not None:
             self.closed = [*self.closed, self.current][-MOST_CLOSED:]
         last = max([highest_in_log, *(count.epoch for count in self.closed)])
-        self.current = EpochCount(epoch=last + 1, promised=LEAST_PROMISE)
-        self._save()
+        self._save(EpochCount(epoch=last + 1, promised=LEAST_PROMISE))
         return last + 1
 
     @property
@@ -68,27 +67,31 @@ class Epochs:
         if self.current is not None:
             since = numbered - self.current.read
             promised = numbered + max(LEAST_PROMISE, 2 * since)
-            self.current = replace(self.current, read=read, dropped=dropped, promised=promised)
-            self._save()
+            self._save(replace(self.current, read=read, dropped=dropped, promised=promised))
 
     def end(self, read: int, dropped: int) -> None:
         """The unit stops: nothing of this epoch comes after these; on disk when this returns."""
         if self.current is not None:
-            self.current = replace(self.current, read=read, dropped=dropped, promised=read)
-            self._save()
+            self._save(replace(self.current, read=read, dropped=dropped, promised=read))
 
     def met_log(self, incarnation: int) -> None:
         """The epoch writes in this incarnation of the log."""
         if self.current is not None and self.current.incarnation != incarnation:
-            self.current = replace(self.current, incarnation=incarnation)
-            self._save()
+            self._save(replace(self.current, incarnation=incarnation))
 
     def correct(self, epoch: int, read: int) -> None:
-        """A closed epoch ended with `read` readings on the log: what a killed process could not note itself."""
+        """A closed epoch ended with `read` readings on the log: what a killed process could not note itself.
+
+        Its promise is kept with it, unless a cut ended it: what it had promised then bounds what that cost.
+        """
+        incarnation = self.current.incarnation if self.current is not None else 0
         self.closed = [
-            replace(closed, read=read, promised=read) if closed.epoch == epoch else closed for closed in self.closed
+            replace(closed, read=read, promised=read if closed.incarnation == incarnation else closed.promised)
+            if closed.epoch == epoch
+            else closed
+            for closed in self.closed
         ]
-        self._save()
+        self._save(self.current)
 
     def _load(self) -> None:
         self.closed, self.current = self._held() or ([], None)
@@ -100,10 +103,11 @@ class Epochs:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
-    def _save(self) -> None:
+    def _save(self, current: EpochCount | None) -> None:
+        """On disk first; what the disk does not take is not so. Raises OSError."""
         held = {
             "adapter_id": self._adapter_id,
-            "current": asdict(self.current) if self.current else None,
+            "current": asdict(current) if current else None,
             "closed": [asdict(closed) for closed in self.closed],
         }
         part = self._path.with_suffix(".part")
@@ -117,6 +121,7 @@ class Epochs:
             os.fsync(directory)
         finally:
             os.close(directory)
+        self.current = current
 
 
 def _counts(held: Any) -> tuple[list[EpochCount], EpochCount]:
@@ -124,16 +129,16 @@ def _counts(held: Any) -> tuple[list[EpochCount], EpochCount]:
 
 
 def noted(state: Path) -> dict[str, list[EpochCount]]:
-    """What every adapter of a gateway noted: adapter_id -> its epochs, oldest first. What is damaged is left out.
+    """What every adapter of a gateway noted: adapter_id -> its epochs. What is damaged is left out.
 
-    `state` is the directory of all units' state directories.
+    `state` is the directory of all units' state directories; an instance of before may stand there too.
     """
     found: dict[str, list[EpochCount]] = {}
     for path in sorted(state.glob(f"*/{FILE_NAME}")):
         try:
             held = json.loads(path.read_text())
             closed, current = _counts(held)
-            found[str(held["adapter_id"])] = [*closed, current]
+            found.setdefault(str(held["adapter_id"]), []).extend([*closed, current])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found

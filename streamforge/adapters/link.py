@@ -32,6 +32,7 @@ class Link:
         self._adapter_id = adapter_id
         self._producer: Producer | None = None
         self._partitions = 1
+        self._stamp = 0
         self.backoff = Backoff()
         self._presence = Presence(_log, connection.bootstrap)
 
@@ -49,8 +50,14 @@ class Link:
         """The number of the log's incarnation in force."""
         return self._connection.incarnations().current
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the log has begun a new incarnation since it was connected to: its tail must be read again."""
+        return self._connection.incarnations_stamp() != self._stamp
+
     def connect(self) -> None:
         """Make a producer. Raises NotConnected; ConfigError and Fatal for what time does not heal."""
+        stamp = self._connection.incarnations_stamp()
         producer = Producer(self._connection, (TOPIC,), linger_ms=LINGER_MS)
         reader = Reader(self._connection)
         try:
@@ -58,6 +65,7 @@ class Link:
         finally:
             reader.close()
         self._presence.note("")
+        self._stamp = stamp
         self.backoff.reset()
         self._producer = producer
 
@@ -112,13 +120,6 @@ def _note(found: Tail, value: bytes, adapter_id: str) -> None:
         return
     if isinstance(record, ReadingBatch) and record.source.adapter_id == adapter_id:
         found.setdefault(record.epoch, {})[record.seq] = record.count_before + len(record)
-
-
-def begin_epoch(epochs: Epochs, tail: Tail) -> int:
-    """The next epoch, above everything in the log's tail."""
-    epoch = epochs.begin(max(tail, default=0))
-    correct_closed(epochs, tail)
-    return epoch
 
 
 def correct_closed(epochs: Epochs, tail: Tail) -> None:

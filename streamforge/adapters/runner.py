@@ -13,7 +13,7 @@ from streamforge import __version__
 from streamforge.adapters.base import Adapter, AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.deadband import Reporter
 from streamforge.adapters.epochs import EpochCount, Epochs
-from streamforge.adapters.link import Link, Tail, begin_epoch, correct_closed
+from streamforge.adapters.link import Link, Tail, correct_closed
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import DeviceRecord, DeviceState, Peer
 from streamforge.adapters.schedule import Grid, phases
@@ -124,6 +124,7 @@ class PollerComponent:
                 self._epochs.end(outbox.read, outbox.dropped)
             else:
                 self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
+            self._is_disk_said = False
         except OSError as error:
             self.metrics.errors.labels(stage="state", type="disk").inc()
             if not self._is_disk_said:
@@ -143,7 +144,7 @@ class PollerComponent:
         if settled:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
-        if outbox.numbered > self._epochs.promised:
+        if outbox.numbered > self._epochs.promised and not self._is_disk_said:
             self._note_count(outbox)
         self._link.pump(outbox)
         if outbox.dropped > self._dropped_said:
@@ -152,6 +153,8 @@ class PollerComponent:
 
     async def _keep_link(self) -> None:
         while True:
+            if self._link.is_connected and self._link.is_outdated:
+                self._link.drop()
             if self._link.is_connected:
                 await asyncio.sleep(SLICE_SECONDS)
                 continue
@@ -173,11 +176,11 @@ class PollerComponent:
     def _meet_log(self, tail: Tail) -> None:
         """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
         if self._outbox is None:
-            self._begin(begin_epoch(self._epochs, tail))
+            self._begin(self._epochs.begin(max(tail, default=0)))
         else:
             self._outbox.recall(set(tail.get(self._outbox.epoch, ())))
-            correct_closed(self._epochs, tail)
         self._epochs.met_log(self._link.incarnation())
+        correct_closed(self._epochs, tail)
 
     async def _poll_forever(self, device: Device, grid: Grid, outbox: Outbox) -> None:
         peer, record = self._peers[device.peer], self._records[device.key]

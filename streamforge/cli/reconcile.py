@@ -41,7 +41,10 @@ def _reconcile() -> str:
     from streamforge.gateway.reconcile import Promise, reconcile
 
     promises = {
-        adapter: [Promise(epoch=one.epoch, read=one.read, promised=one.promised) for one in counts]
+        adapter: [
+            Promise(epoch=one.epoch, read=one.read, promised=one.promised, incarnation=one.incarnation)
+            for one in counts
+        ]
         for adapter, counts in noted(places.root() / "state").items()
     }
     state = Path(os.environ.get("STATE_DIRECTORY", places.root() / "state" / "streamforge-reconcile"))

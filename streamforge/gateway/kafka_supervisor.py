@@ -29,6 +29,7 @@ from streamforge.gateway.process import die_with_parent, resident_bytes
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
+from streamforge.model import Topic
 from streamforge.notify import Notifier
 
 UNIT = "kafka"
@@ -71,7 +72,7 @@ class KafkaSupervisor:
     def open(self) -> None:
         """Format where it was not done, start the JVM, send the canary through; Fatal where any of it fails."""
         self._keeper.expect_allowed()
-        is_fresh = self._format()
+        self._format()
         self._spawn()
         try:
             self._notifier.status("starting: the broker reads its log")
@@ -83,7 +84,7 @@ class KafkaSupervisor:
             raise
         self._said.end()
         self._keeper.served()
-        if is_fresh and places.configuration().exists():
+        if places.configuration().exists() and not (self._broker.data / f"{Topic.TELEMETRY_RAW}-0").is_dir():
             self._make_topics()
 
     def step(self, stop: threading.Event) -> None:
@@ -137,16 +138,13 @@ class KafkaSupervisor:
         except StreamForgeError as error:
             _log.error("topics_not_set_up", reason=str(error))
 
-    def _format(self) -> bool:
-        """Whether there was no log yet."""
-        is_fresh = not is_formatted(self._broker)
-        if is_fresh:
+    def _format(self) -> None:
+        if not is_formatted(self._broker):
             self._notifier.status("formatting the log (first boot)")
             known = passwords(self._broker.credentials) | {self._connection.username: self._connection.password}
             format_storage(self._broker, known)
             _log.info("broker_formatted", users=sorted(known))
         self._broker.write_properties()
-        return is_fresh
 
     def _spawn(self) -> None:
         self._jvm = subprocess.Popen(

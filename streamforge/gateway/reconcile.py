@@ -26,21 +26,32 @@ STATE_FILE = "reconciled.json"
 EVENTS = Partition(Topic.EVENTS_CLEAN.value)
 RAW = Topic.TELEMETRY_RAW.value
 TAIL_RECORDS = 4_000
+# Some seconds of reading: everybody waits for it.
+MOST_RECORDS = 200_000
 FLUSH_SECONDS = 10.0
 _log = Log("reconcile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """One epoch of one adapter: it handed the log at most `promised` readings, and had noted `read` of them."""
+    """One epoch of one adapter: it handed the log at most `promised` readings, and had noted `read` of them.
+
+    `incarnation` of the log in which it wrote; 0 = it never reached the log.
+    """
 
     epoch: int
     read: int
     promised: int
+    incarnation: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it stopped in order, or its end was seen on the log."""
+        return self.promised == self.read
 
 
 Promises = Mapping[str, Sequence[Promise]]
-"""adapter_id -> its epochs, oldest first."""
+"""adapter_id -> its epochs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,11 @@ def reconcile(connection: Connection, promises: Promises, state: Path) -> list[E
     opened = [one for one in connection.incarnations().opened if one.number > done]
     if not opened:
         return []
-    found = losses(connection, promises) if not opened[-1].is_fresh else []
+    cut = {
+        adapter: [one for one in epochs if done <= one.incarnation < opened[-1].number]
+        for adapter, epochs in promises.items()
+    }
+    found = losses(connection, cut) if not opened[-1].is_fresh else []
     events = [event(one, found if one is opened[-1] else []) for one in opened]
     _send(connection, events)
     for one in events:
@@ -69,41 +84,59 @@ def reconcile(connection: Connection, promises: Promises, state: Path) -> list[E
 
 
 def losses(connection: Connection, promises: Promises) -> list[Loss]:
-    """What of the adapters' epochs does not stand on the log. Raises NotConnected."""
+    """What of these epochs does not stand on the log. Raises NotConnected.
+
+    It looks back as far as it must, and MOST_RECORDS at most: an adapter that was not met by then stopped long ago,
+    unless its last epoch has no end.
+    """
+    wanted = {adapter: max(one.epoch for one in epochs) for adapter, epochs in promises.items() if epochs}
     reader = Reader(connection)
     try:
-        newest: dict[str, tuple[int, int]] = {}
-        for place in reader.partitions(RAW):
-            for stretch in reader.backwards(place, TAIL_RECORDS):
-                for fetched in stretch:
-                    _note(newest, fetched, promises)
-                if newest.keys() >= promises.keys():
-                    break
+        newest = [_newest(reader, place, wanted) for place in reader.partitions(RAW)] if wanted else []
     finally:
         reader.close()
-    found = [_loss(name, epochs, *newest.get(name, (0, 0))) for name, epochs in sorted(promises.items()) if epochs]
+    found = []
+    for adapter in sorted(wanted):
+        ends = [one[adapter] for one in newest if adapter in one]
+        found.append(_loss(adapter, promises[adapter], min(ends, default=None)))
     return [loss for loss in found if loss.at_most]
 
 
-def _note(newest: dict[str, tuple[int, int]], fetched: Fetched, promises: Promises) -> None:
-    """Keep the newest epoch of each adapter on the log, and up to which of its readings it stands there."""
+End = tuple[int, int]
+"""The newest epoch of an adapter in a partition, and up to which of its readings it stands there."""
+
+
+def _newest(reader: Reader, place: Partition, wanted: Mapping[str, int]) -> dict[str, End]:
+    """The end of each adapter in one partition; epochs later than the wanted one came after the cut."""
+    found: dict[str, End] = {}
+    seen = 0
+    for stretch in reader.backwards(place, TAIL_RECORDS):
+        for fetched in stretch:
+            seen += 1
+            _note(found, fetched, wanted)
+        if found.keys() >= wanted.keys() or seen >= MOST_RECORDS:
+            break
+    return found
+
+
+def _note(found: dict[str, End], fetched: Fetched, wanted: Mapping[str, int]) -> None:
     try:
         batch = decode(fetched.value)
     except Rejected:
         return
-    if isinstance(batch, ReadingBatch) and batch.source.adapter_id in promises:
+    if isinstance(batch, ReadingBatch) and batch.epoch <= wanted.get(batch.source.adapter_id, -1):
         at = (batch.epoch, batch.count_before + len(batch))
-        newest[batch.source.adapter_id] = max(at, newest.get(batch.source.adapter_id, at))
+        found[batch.source.adapter_id] = max(at, found.get(batch.source.adapter_id, at))
 
 
-def _loss(adapter_id: str, epochs: Sequence[Promise], epoch: int, count: int) -> Loss:
-    """The newest epoch on the log is there up to `count`; of those after it nothing is."""
-    gone = [one for one in epochs if one.epoch >= epoch]
-    noted = sum(one.read for one in gone) - count
+def _loss(adapter_id: str, epochs: Sequence[Promise], end: End | None) -> Loss:
+    """The newest epoch on the log is there up to its end (of several partitions, the earliest); later ones are not."""
+    epoch, count = end or (0, 0)
+    gone = [one for one in epochs if one.epoch >= epoch and (end is not None or not one.has_ended)]
     return Loss(
         adapter_id=adapter_id,
-        epoch=gone[-1].epoch if gone else epoch,
-        noted=max(0, noted),
+        epoch=max((one.epoch for one in gone), default=epoch),
+        noted=max(0, sum(one.read for one in gone) - count),
         at_most=max(0, sum(one.promised for one in gone) - count),
     )
 

@@ -37,8 +37,7 @@ class Gateway:
     @property
     def known(self) -> Incarnations:
         """What the units read."""
-        file = self.public / FILE
-        return Incarnations.from_json(file.read_bytes()) if file.exists() else Incarnations()
+        return Incarnations.from_json((self.public / FILE).read_bytes())
 
 
 @pytest.fixture
@@ -56,7 +55,9 @@ def gateway(tmp_path: Path) -> Gateway:
 def test_killing_the_broker_opens_none(gateway: Gateway) -> None:
     assert gateway.start("a") == []
     assert gateway.known.current == 1
-    assert not (gateway.public / FILE).exists(), "readers take any change for a new incarnation"
+    before = (gateway.public / FILE).stat()
+    gateway.start("a")
+    assert (gateway.public / FILE).stat().st_ino == before.st_ino, "readers take any change for a new incarnation"
 
 
 def test_an_orderly_stop_before_the_power_goes_opens_none(gateway: Gateway) -> None:
@@ -100,8 +101,43 @@ def test_another_log_begins_at_the_start(gateway: Gateway, now: bytes | None) ->
         "incarnations.json: it is another log: acknowledged records may be gone; opened incarnation 2"
     ]
     assert gateway.known.clamp(FLOW, Position(next_offset=10)) == Position(next_offset=0, incarnation=2)
-    log_directory(gateway.data) if now is None else None
+    if now is None:
+        log_directory(gateway.data)
+        (gateway.data / "meta.properties").write_bytes(OTHER_META)
     assert gateway.start("a") == []
+
+
+def test_a_log_that_comes_back_keeps_its_positions(gateway: Gateway) -> None:
+    gateway.data.rename(gateway.kafka / "elsewhere")
+    gateway.start("a")
+    log_directory(gateway.data)
+    (gateway.data / "meta.properties").write_bytes(OTHER_META)
+    gateway.start("a")
+    gateway.data.rename(gateway.kafka / "never served")
+    (gateway.kafka / "elsewhere").rename(gateway.data)
+    assert gateway.start("a") == [
+        "incarnations.json: the log before is back: acknowledged records may be gone; opened incarnation 3"
+    ]
+    assert gateway.known.clamp(FLOW, Position(next_offset=8)) == Position(next_offset=8, incarnation=3)
+    assert gateway.start("a") == []
+
+
+def test_without_recovery_points_the_newest_two_segments_are_read(gateway: Gateway) -> None:
+    for base in (10, 20, 30):
+        write(gateway.data / "flow.raw-0", base, segment(base, [10]).data)
+    (gateway.data / "flow.raw-0" / f"{0:020d}.log").write_bytes(b"rotten")
+    gateway.start("b")
+    assert gateway.known.opened[-1].firsts[FLOW] == 40
+
+
+def test_the_list_is_there_for_all_even_where_the_next_step_fails(gateway: Gateway) -> None:
+    gateway.start("b")
+    (gateway.public / FILE).unlink()  # as after a boot
+    (gateway.data / "flow.raw-0" / f"{0:020d}.log").unlink()
+    (gateway.data / "flow.raw-0" / f"{0:020d}.log").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        gateway.start("c")
+    assert gateway.known.current == 2
 
 
 def test_a_rebuilt_meta_properties_is_the_same_log(gateway: Gateway) -> None:

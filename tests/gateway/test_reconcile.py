@@ -20,7 +20,7 @@ from tests.samples import batch
 
 pytestmark = pytest.mark.broker
 RAW = Partition("telemetry.raw")
-PLANT: Promises = {"plant": [Promise(epoch=1, read=60, promised=100)]}
+PLANT: Promises = {"plant": [Promise(epoch=1, read=60, promised=100, incarnation=1)]}
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,21 @@ def test_another_log_is_said_to_be_one(running: ThrowAwayBroker, tmp_path: Path)
 @pytest.mark.parametrize(
     ("epochs", "at_most"),
     [
-        ([Promise(epoch=1, read=50, promised=50)], []),
-        ([Promise(epoch=1, read=50, promised=50), Promise(epoch=2, read=0, promised=1000)], [1000]),
-        ([Promise(epoch=1, read=70, promised=70), Promise(epoch=2, read=30, promised=40)], [60]),
+        ([Promise(epoch=1, read=50, promised=50, incarnation=1)], []),
+        (
+            [
+                Promise(epoch=1, read=50, promised=50, incarnation=1),
+                Promise(epoch=2, read=0, promised=1000, incarnation=1),
+            ],
+            [1000],
+        ),
+        (
+            [
+                Promise(epoch=1, read=70, promised=70, incarnation=1),
+                Promise(epoch=2, read=30, promised=40, incarnation=1),
+            ],
+            [60],
+        ),
     ],
     ids=["ended in order", "an epoch of which nothing is there", "two that lost something"],
 )
@@ -94,6 +106,21 @@ def test_what_was_promised_and_is_not_there_bounds_the_loss(
     assert [loss.at_most for loss in found] == at_most
 
 
+def test_what_adapters_wrote_after_the_cut_hides_nothing_of_it(running: ThrowAwayBroker, tmp_path: Path) -> None:
+    """A reconcile that came late: epoch 1, of the incarnation after the cut, stands on the log already."""
+    epochs = [
+        Promise(epoch=0, read=30, promised=90, incarnation=1),
+        Promise(epoch=1, read=50, promised=1050, incarnation=2),
+    ]
+    (event,) = reconcile(after(running.connection("reconcile"), tmp_path, CUT), {"plant": epochs}, tmp_path)
+    assert event.details["readings_at_most"] == "90"
+
+
+def test_an_adapter_that_stopped_in_order_long_ago_is_not_blamed(running: ThrowAwayBroker) -> None:
+    ended = [Promise(epoch=1, read=5_000, promised=5_000, incarnation=1)]
+    assert losses(running.connection("reconcile"), {"retired": ended}) == []
+
+
 def test_an_adapter_of_which_the_log_has_nothing_may_have_lost_all(running: ThrowAwayBroker) -> None:
-    found = losses(running.connection("reconcile"), {"hall": [Promise(epoch=1, read=5, promised=9)]})
+    found = losses(running.connection("reconcile"), {"hall": [Promise(epoch=1, read=5, promised=9, incarnation=1)]})
     assert [(loss.adapter_id, loss.noted, loss.at_most) for loss in found] == [("hall", 5, 9)]

@@ -22,23 +22,30 @@ SECOND_FILE = "incarnations.before.json"
 WRITER_FILE = "writer.json"
 # Kafka leaves it in the log directory when it has flushed and closed everything, and removes it when it starts.
 STOPPED_IN_ORDER = ".kafka_cleanshutdown"
+ANOTHER_LOG = "it is another log"
 RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 _MODE = 0o640
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Who wrote last: the kernel's boot id, and Kafka's id of the log directory ("" = there is none yet)."""
+    """Who wrote last: the kernel's boot id, and Kafka's id of the log directory ("" = there is none yet).
+
+    `set_aside`: the id of the log that lay here before this one.
+    """
 
     boot_id: str
     directory_id: str
+    set_aside: str = ""
 
 
 def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
     """Open a new incarnation where there is reason to, and let every unit read the list in `public`. Raises OSError."""
     data = kafka / "data"
-    now = Writer(boot_id=boot_id, directory_id=_directory_id(data))
     held, before = _held(kafka), _read_writer(kafka)
+    if held is not None:
+        _publish(public / FILE, held)  # first: without it, units would take their positions for unknown ones
+    now = _now(before, boot_id, _directory_id(data))
     opened = _opened(held, data, before, now)
     if opened is not None:
         _save(kafka, opened)
@@ -46,6 +53,12 @@ def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
         write_durably(kafka / WRITER_FILE, json.dumps(asdict(now)).encode(), mode=_MODE)
     _publish(public / FILE, opened or held or Incarnations())
     return [] if opened is None else [_finding(opened.opened[-1])]
+
+
+def _now(before: Writer | None, boot_id: str, directory_id: str) -> Writer:
+    if before is None or before.directory_id == directory_id:
+        return Writer(boot_id=boot_id, directory_id=directory_id, set_aside=before.set_aside if before else "")
+    return Writer(boot_id=boot_id, directory_id=directory_id, set_aside=before.directory_id or before.set_aside)
 
 
 def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: Writer) -> Incarnations | None:
@@ -56,15 +69,24 @@ def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: W
             number=now_us() // 1_000_000, opened_at_us=now_us(), reason="the list was lost", is_fresh=True
         )
         return Incarnations(opened=(lost,))
-    if before is not None and before.directory_id not in {"", now.directory_id}:
-        return held.opening(opened_at_us=now_us(), reason="it is another log")
-    if not now.directory_id or (data / STOPPED_IN_ORDER).exists():
+    if before is not None and now.directory_id and before.set_aside == now.directory_id:
+        # What was put in its place never served, so no position is of it.
+        return held.taken_back().opening(opened_at_us=now_us(), reason="the log before is back", firsts=ends(data))
+    reason = _reason(data, before, now)
+    if not reason:
         return None
+    return held.opening(opened_at_us=now_us(), reason=reason, firsts=None if reason == ANOTHER_LOG else ends(data))
+
+
+def _reason(data: Path, before: Writer | None, now: Writer) -> str:
+    """Why acknowledged records may be gone; empty where none can be."""
+    if before is not None and before.directory_id not in {"", now.directory_id}:
+        return ANOTHER_LOG
+    if not now.directory_id or (data / STOPPED_IN_ORDER).exists():
+        return ""
     if before is None:
-        return held.opening(opened_at_us=now_us(), reason="nobody knows when it was last written", firsts=ends(data))
-    if before.boot_id != now.boot_id:
-        return held.opening(opened_at_us=now_us(), reason="the power went", firsts=ends(data))
-    return None
+        return "nobody knows when it was last written"
+    return "the power went" if before.boot_id != now.boot_id else ""
 
 
 def ends(data: Path) -> dict[Partition, int]:
@@ -73,11 +95,19 @@ def ends(data: Path) -> dict[Partition, int]:
 
     trusted = _recovery_points(data)
     places = {Partition(topic_of(path), number_of(path)): path for path in partitions(data) if not is_internal(path)}
-    return {place: valid_end(path, trusted.get(place, 0)) for place, path in places.items()}
+    return {place: valid_end(path, trusted.get(place) or _all_but_two(path)) for place, path in places.items()}
+
+
+def _all_but_two(partition: Path) -> int:
+    """Without a recovery point: the newest two segments are read, so that a long log does not keep the boot waiting."""
+    from streamforge.codec.segments import base_of, segments
+
+    newest = segments(partition)[-2:]
+    return (base_of(newest[0]) or 0) if newest else 0
 
 
 def _recovery_points(data: Path) -> dict[Partition, int]:
-    """Up to where Kafka itself trusts a partition without reading it again; an absent or damaged file trusts none."""
+    """Up to where Kafka itself trusts a partition without reading it again; of an absent or damaged file nothing."""
     try:
         return dict(_entries((data / RECOVERY_POINTS).read_text()))
     except (OSError, ValueError):
@@ -113,6 +143,8 @@ def _held(kafka: Path) -> Incarnations | None:
             return Incarnations.from_json((kafka / name).read_bytes())
         except FileNotFoundError:
             continue
+        except PermissionError:
+            raise
         except (OSError, ValueError):
             is_absent = False
     return Incarnations() if is_absent else None
@@ -124,9 +156,9 @@ def _save(kafka: Path, found: Incarnations) -> None:
 
 
 def _publish(file: Path, found: Incarnations) -> None:
-    """Only a change is written: readers take any for a new incarnation."""
+    """Always there, so that nobody else can put one; but only a change is written: readers take any for a new one."""
     content = found.to_json().encode()
-    if found.opened and not (file.exists() and file.read_bytes() == content):
+    if not (file.exists() and file.read_bytes() == content):
         write_durably(file, content, mode=_MODE)
 
 
