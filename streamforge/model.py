@@ -144,6 +144,11 @@ class ReadingBatch:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def count_after(self) -> int:
+        """The adapter's number of readings up to the end of this batch, those included that the validator took out."""
+        return self.count_before + len(self.values) + sum(self.rejected.values())
+
     def value(self, index: int) -> Value:
         """The reading at `index` in its own kind."""
         if index in self.others:

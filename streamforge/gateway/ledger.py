@@ -9,8 +9,8 @@ had noted of an epoch that ended with a power cut, and that no batch on the log 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from streamforge.bus.connection import Connection
@@ -18,6 +18,7 @@ from streamforge.bus.reader import Fetched, Pace, Reader
 from streamforge.codec import decode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.health import RUN_DIRECTORY, ask
+from streamforge.incarnations import Incarnations
 from streamforge.model import ReadingBatch, Topic
 from streamforge.progress import AdapterEpoch, Counted, Partition, Progress
 from streamforge.transforms.marks import read_mark
@@ -112,32 +113,30 @@ class _Waiting:
     def add_raw(self, key: AdapterEpoch, batch: ReadingBatch) -> None:
         """One batch more that the validator has not seen yet, or its clean form."""
         self.readings[key] += len(batch)
-        self.ends[key] = max(self.ends[key], batch.count_before + len(batch) + sum(batch.rejected.values()))
+        self.ends[key] = max(self.ends[key], batch.count_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Log:
-    """What became of the log: whether its beginning is gone, and in which incarnation it is."""
+    """What became of the log: whether its beginning is gone, and which epochs a cut ended."""
 
     has_evicted: bool
-    incarnation: int
-
-    def has_cut(self, count: AdapterCount) -> bool:
-        """Whether a cut ended this epoch; one that never reached the log lost nothing there."""
-        return 0 < count.incarnation < self.incarnation
+    cut: frozenset[AdapterEpoch]
 
 
 def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
     """Ask sinks, adapters and log, in this order. Raises NotConnected when the broker is away."""
     sinks = _sinks(directory)
-    adapters = _adapters_not_behind(sinks, directory)
+    incarnations = connection.incarnations()
+    adapters = _adapters_not_behind(sinks, directory, incarnations)
+    cut = _cut(adapters, incarnations)
     reader = Reader(connection, PACE)
     try:
         starts = reader.starts(reader.partitions(CLEAN))
         waiting = _scan(reader, sinks, adapters)
     finally:
         reader.close()
-    log = _Log(has_evicted=any(start > 0 for start in starts.values()), incarnation=reader.incarnations.current)
+    log = _Log(has_evicted=any(start > 0 for start in starts.values()), cut=cut)
     return Ledger(
         rows=tuple(
             _row(key, count, sink, waiting[sink], log)
@@ -151,7 +150,7 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
 def _row(key: AdapterEpoch, count: AdapterCount, sink: str, waiting: _Waiting, log: _Log) -> Row:
     counted = waiting.counted(key)
     was_gone = log.has_evicted and _is_before_all(key, {*waiting.progress.counts, *waiting.readings})
-    lost = max(0, count.read - max(counted.next_count, waiting.ends[key])) if log.has_cut(count) else 0
+    lost = max(0, count.read - max(counted.next_count, waiting.ends[key])) if key in log.cut else 0
     return Row(
         adapter_id=key[0],
         epoch=key[1],
@@ -200,20 +199,41 @@ def _adapters(directory: Path) -> dict[AdapterEpoch, AdapterCount]:
     return found
 
 
-def _adapters_not_behind(sinks: Mapping[str, Progress], directory: Path) -> dict[AdapterEpoch, AdapterCount]:
-    """The adapters' counts, asked until none is behind what a sink has already delivered (acknowledgements lag)."""
+def _adapters_not_behind(
+    sinks: Mapping[str, Progress], directory: Path, incarnations: Incarnations
+) -> dict[AdapterEpoch, AdapterCount]:
+    """The adapters' counts, asked until none is behind what a sink has already delivered (acknowledgements lag).
+
+    Of an epoch that a cut ended nobody can be asked any more: what a sink has seen of it was read.
+    """
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         adapters = _adapters(directory)
-        behind = any(
-            counted.next_count > adapters[key].read
-            for progress in sinks.values()
-            for key, counted in progress.counts.items()
-            if key in adapters
-        )
+        seen = _seen(sinks.values(), adapters.keys())
+        for key in _cut(adapters, incarnations) & seen.keys():
+            adapters[key] = replace(adapters[key], read=max(adapters[key].read, seen[key]))
+        behind = any(count > adapters[key].read for key, count in seen.items())
         if not behind or time.monotonic() > deadline:
             return adapters
         time.sleep(0.1)
+
+
+def _seen(sinks: Iterable[Progress], epochs: Set[AdapterEpoch]) -> dict[AdapterEpoch, int]:
+    """Up to which of its numbers the sink that is furthest has dealt with each epoch."""
+    found: dict[AdapterEpoch, int] = {}
+    for progress in sinks:
+        for key in progress.counts.keys() & epochs:
+            found[key] = max(progress.counts[key].next_count, found.get(key, 0))
+    return found
+
+
+def _cut(adapters: Mapping[AdapterEpoch, AdapterCount], incarnations: Incarnations) -> frozenset[AdapterEpoch]:
+    """The epochs that a cut ended: of each adapter the last one in each incarnation that is over."""
+    last: dict[tuple[str, int], int] = {}
+    for (adapter, epoch), count in adapters.items():
+        if 0 < count.incarnation < incarnations.current:
+            last[adapter, count.incarnation] = max(epoch, last.get((adapter, count.incarnation), epoch))
+    return frozenset((adapter, epoch) for (adapter, _), epoch in last.items())
 
 
 def _scan(
@@ -223,7 +243,7 @@ def _scan(
     for place in reader.partitions(CLEAN):
         start = reader.starts([place])[place]
         end, validated = _validated(reader, Partition(RAW, place.number), place)
-        first = {sink: _held(progress, place) for sink, progress in sinks.items()}
+        first = {sink: _held(reader, progress, place) for sink, progress in sinks.items()}
         since = max(start, min(first.values(), default=end))
         for fetched, key, batch in _batches(reader, place, since, end, adapters):
             for sink, position in first.items():
@@ -236,9 +256,9 @@ def _scan(
     return waiting
 
 
-def _held(progress: Progress, place: Partition) -> int:
+def _held(reader: Reader, progress: Progress, place: Partition) -> int:
     held = progress.positions.get(place)
-    return held.next_offset if held is not None else 0
+    return reader.incarnations.clamp(place, held).next_offset if held is not None else 0
 
 
 def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, int]:
@@ -246,7 +266,9 @@ def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, i
     tail = reader.tail(clean)
     mark = read_mark(tail[-1].headers) if tail else None
     end = tail[-1].offset + 1 if tail else reader.ends([clean])[clean]
-    return end, mark.position.next_offset if mark is not None else reader.starts([raw])[raw]
+    if mark is None:
+        return end, reader.starts([raw])[raw]
+    return end, reader.incarnations.clamp(raw, mark.position).next_offset
 
 
 def _batches(

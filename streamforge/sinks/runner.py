@@ -117,7 +117,6 @@ class SinkComponent:
         if clamped := tally.clamp(reader.incarnations, ends):
             to = {place.topic: offset for place, offset in clamped.items()}
             _log.warning("position_clamped", kind=self._kind, to=to)
-            self._sink.write((), tally.progress)
         reader.assign(tally.start(reader.starts(places)))
         self._tally = tally
         self._known_progress = tally.progress
@@ -139,7 +138,7 @@ class SinkComponent:
 
     def _work(self, tally: Tally) -> None:
         for fetched in self._input().poll(self._patience()):
-            self._take(fetched)
+            self._take(fetched, tally)
         self._broker.note(self._input().away)
         self._note_holes(tally)
         if self._is_due():
@@ -156,7 +155,7 @@ class SinkComponent:
             return POLL_SECONDS
         return min(POLL_SECONDS, max(0.0, self._oldest_at + self._rule.age_ms / 1000 - time.monotonic()))
 
-    def _take(self, fetched: Fetched) -> None:
+    def _take(self, fetched: Fetched, tally: Tally) -> None:
         try:
             record = stored(fetched)
         except Rejected as error:
@@ -165,6 +164,8 @@ class SinkComponent:
             if self._unreadable > 1:  # the first is worth a line, the rest a metric
                 return
             _log.warning("record_unreadable", topic=fetched.partition.topic, offset=fetched.offset, reason=error.reason)
+            return
+        if tally.has(record.record):
             return
         if not self._batch:
             self._oldest_at = time.monotonic()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from streamforge.incarnations import FIRST, Incarnations
-from streamforge.model import ReadingBatch, Topic
+from streamforge.model import ReadingBatch, Record, Topic
 from streamforge.progress import AdapterEpoch, Counted, Partition, Position, Progress, Stored
 
 MOST_EPOCHS = 32
@@ -20,12 +20,28 @@ class Tally:
     def __init__(self, held: Progress) -> None:
         self._held = held
         self._incarnation = FIRST
+        self._is_single = False
+        self._repeated: set[AdapterEpoch] = set()
         self._holes: dict[Partition, list[int]] = {}
 
     @property
     def progress(self) -> Progress:
         """What the target holds."""
         return self._held
+
+    def has(self, record: Record) -> bool:
+        """Whether the target has these readings already: a cut took the clean batch, and it was made again from raw.
+
+        Asked of each batch in order; of an epoch no more after the first that is new. Where the log has several
+        partitions nobody can say: the numbers of an epoch are in order in each alone.
+        """
+        if not isinstance(record, ReadingBatch) or not self._is_single:
+            return False
+        key = (record.source.adapter_id, record.epoch)
+        has_it = key in self._repeated and record.count_after <= self._held.counts[key].next_count
+        if not has_it:
+            self._repeated.discard(key)
+        return has_it
 
     def hole(self, place: Partition, next_offset: int) -> None:
         """The log lost records before this offset."""
@@ -54,7 +70,7 @@ class Tally:
             delivered=counted.delivered + (0 if is_gone else len(batch)),
             rejected=counted.rejected + rejected + (len(batch) if is_gone else 0),
             evicted=counted.evicted + (missing if is_evicted else 0),
-            next_count=batch.count_before + len(batch) + rejected,
+            next_count=batch.count_after,
             last_offset=stored.offset,
         )
 
@@ -78,6 +94,7 @@ class Tally:
         counts = self._held.counts
         if clamped:
             counts = {key: replace(counted, last_offset=-1) for key, counted in counts.items()}
+            self._repeated = set(counts)
         self._held = Progress(positions=fresh, counts=counts)
         for place, offset in clamped.items():
             self.hole(place, offset)
@@ -89,6 +106,7 @@ class Tally:
         A log that no longer begins at 0 has lost what came before.
         """
         first = {}
+        self._is_single = sum(place.topic == Topic.TELEMETRY_CLEAN for place in places) == 1
         for place, start in places.items():
             held = self._held.positions.get(place)
             if held is None and start > 0:

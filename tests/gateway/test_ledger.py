@@ -101,5 +101,7 @@ def test_what_was_noted_as_read_and_went_with_a_power_cut_is_evicted(running: Th
     row = taken(connection, tmp_path, read=63, delivered=delivered, at=2)
     assert (row.waiting, row.evicted) == (28, 13)
     assert row.balanced
+    further = taken(connection, tmp_path, read=15, delivered=delivered, at=2)
+    assert (further.read, further.balanced) == (20, True), "the sink got further than the adapter's last note"
     uncut = taken(running.connection("admin"), tmp_path, read=63, delivered=delivered, at=2)
     assert not uncut.balanced, "without a cut nothing may be missing"

@@ -190,10 +190,12 @@ def test_a_new_incarnation_of_the_log_sends_the_reader_back_to_what_outlived_it(
     component = SinkComponent(target, "test", connection=connection)
     step_until(component, lambda: len(target.rows) == 10)
     file.write_text(Incarnations().opening(opened_at_us=1, reason="power cut", firsts={CLEAN: 7}).to_json())
-    step_until(component, lambda: len(target.rows) == 13)
+    write(running.connection("admin"), 2, first=11)
+    step_until(component, lambda: len(target.rows) == 12)
     component.close()
-    assert target.rows[10:] == [8, 9, 10], "what stands there now is not what was delivered before"
-    assert target.progress.positions[CLEAN] == Position(next_offset=10, incarnation=2)
+    assert target.rows[10:] == [11, 12], "7 to 9 were read again, and are those that were delivered before"
+    assert target.progress.positions[CLEAN] == Position(next_offset=12, incarnation=2)
+    assert target.progress.counts["plant", 1].delivered == 12
 
 
 def test_draining_writes_what_was_read(running: ThrowAwayBroker) -> None:

@@ -82,6 +82,35 @@ def test_a_position_that_outlived_its_data_goes_back_and_what_is_missing_there_w
     assert after.counts["plant", 1] == Counted(delivered=3, evicted=48, next_count=51, last_offset=5)
 
 
+def cut_tally(place: Partition = CLEAN, *others: Partition) -> Tally:
+    """Two batches of one reading each were delivered, at offsets 8 and 9; the cut took both of them from the log."""
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(8, batch(values=(1.0,))), stored(9, batch(2, count_before=1, values=(1.0,)))]))
+    tally.clamp(after_a_cut(8), {CLEAN: 20})
+    tally.start(dict.fromkeys((place, *others), 0))
+    return tally
+
+
+def test_batches_that_were_made_again_after_a_cut_are_passed_over() -> None:
+    tally = cut_tally()
+    again = [batch(values=(1.0,)), batch(2, count_before=1, values=(1.0,)), batch(3, count_before=2, values=(1.0,))]
+    assert [tally.has(one) for one in again] == [True, True, False]
+    assert not tally.has(again[1]), "after the first that is new, nothing is a repeat"
+    assert not tally.has(batch(epoch=2, values=(1.0,)))
+
+
+def test_in_several_partitions_nobody_can_say_what_is_a_repeat() -> None:
+    assert not cut_tally(CLEAN, Partition(CLEAN.topic, 1)).has(batch(values=(1.0,)))
+    assert cut_tally(CLEAN, Partition("telemetry.1s")).has(batch(values=(1.0,)))
+
+
+def test_without_a_cut_nothing_is_a_repeat() -> None:
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
+    tally.start({CLEAN: 0})
+    assert not tally.has(batch(values=(1.0,)))
+
+
 def test_a_position_before_the_cut_stays_and_names_the_new_incarnation() -> None:
     tally = Tally(Progress(positions={CLEAN: Position(next_offset=4)}))
     assert tally.clamp(after_a_cut(5), {CLEAN: 20}) == {}
