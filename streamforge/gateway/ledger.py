@@ -9,7 +9,8 @@ had noted of an epoch that ended with a power cut, and that no batch on the log 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -218,7 +219,7 @@ def _adapters_not_behind(
         time.sleep(0.1)
 
 
-def _seen(sinks: Iterable[Progress], epochs: Set[AdapterEpoch]) -> dict[AdapterEpoch, int]:
+def _seen(sinks: Iterable[Progress], epochs: AbstractSet[AdapterEpoch]) -> dict[AdapterEpoch, int]:
     """Up to which of its numbers the sink that is furthest has dealt with each epoch."""
     found: dict[AdapterEpoch, int] = {}
     for progress in sinks:
