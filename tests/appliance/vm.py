@@ -92,18 +92,30 @@ class Vm:
         return words
 
     def __enter__(self) -> Self:
-        self.started_at = time.monotonic()
-        with (self.folder / "qemu.log").open("wb") as log:
-            self._process = subprocess.Popen(self._words(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._power_on()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._power_off()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def cut_power(self) -> None:
+        """Off and on again: what the guest had not yet given to its disk is gone."""
+        self._power_off()
+        self._power_on()
+
+    def _power_on(self) -> None:
+        self.started_at = time.monotonic()
+        with (self.folder / "qemu.log").open("ab") as log:
+            self._process = subprocess.Popen(self._words(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def _power_off(self) -> None:
         if self._agent:
             self._agent.close()
+        self._agent, self._buffer = None, b""
         if self._process:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def serial(self) -> str:
         """What came over the serial line, the appliance's console."""
