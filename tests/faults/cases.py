@@ -32,7 +32,7 @@ class Case:
 
 # From a quiet site to the busiest that one broker on a card is planned for.
 READINGS = Traffic(topic=TELEMETRY, per_second=(40, 400), readings=(1, 50), linger_ms=20)
-# What fills a segment of 16 MiB within one round: some 150,000 readings a second.
+# More than one gateway reads: 100,000 readings a second and more, a segment of 16 MiB in a quarter of a minute.
 FLOOD = Traffic(topic=TELEMETRY, per_second=(300, 400), readings=(400, 500), linger_ms=20)
 ALARM = Traffic(topic=ALARMS, per_second=(5, 25), readings=(1, 1), linger_ms=0)
 EVENT = Traffic(topic=EVENTS, per_second=(5, 25), readings=(1, 5), linger_ms=0)

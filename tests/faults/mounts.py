@@ -18,7 +18,7 @@ TOOLS = ("mkfs.btrfs", "mkfs.ext4", "mount", "umount")
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_MAJOR = 7
 _LOOP_CTL_GET_FREE = 0x4C82  # linux/loop.h
-UNMOUNT_SECONDS = 20.0
+UNMOUNT_SECONDS = 60.0
 
 
 def obstacle() -> str:
@@ -105,12 +105,13 @@ def mounted(file: Path, kind: str, point: Path) -> Iterator[Path]:
     _provide_loop_node()
     with ExitStack() as undo:
         run("mount", "-t", kind, "-o", "loop,noatime", file, point)
+        undo.callback(wait_until_free, file)
         undo.callback(unmount, point)
         yield point
 
 
 def unmount(point: Path) -> None:
-    """Unmount, which frees the loop device, too; waits for a process that is just ending."""
+    """Unmount; waits for a process that is just ending."""
     deadline = time.monotonic() + UNMOUNT_SECONDS
     while True:
         try:
@@ -119,6 +120,27 @@ def unmount(point: Path) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def wait_until_free(file: Path) -> None:
+    """Wait until no loop device has the image any more; TimeoutError when one keeps it.
+
+    Any program that makes a mount namespace takes a copy of our mounts along, and the file system lives on in there.
+    Mounting the same file again would then silently give that old one, whatever the file holds by now.
+    """
+    deadline = time.monotonic() + UNMOUNT_SECONDS
+    while any(_backing(device) == str(file) for device in Path("/sys/block").glob("loop*")):
+        if time.monotonic() > deadline:
+            msg = f"{file} is unmounted, and a loop device still has it: another mount namespace?"
+            raise TimeoutError(msg)
+        time.sleep(0.05)
+
+
+def _backing(device: Path) -> str:
+    try:
+        return (device / "loop" / "backing_file").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _provide_loop_node() -> None:

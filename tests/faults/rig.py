@@ -48,6 +48,7 @@ class Rig:
         With `public` the doctor looks after the log before, and leaves there what all units read of it.
         """
         self.broker.kill()
+        self.disk.pull_out()
         began = time.monotonic()
         self.disk.plug_in(cut.file)
         if public is not None:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,16 @@ def test_a_file_system_that_flushes_nothing_loses_what_it_synced_to_a_volatile_c
     cut = disk.cut("cut")
     disk.plug_in(cut.file)
     assert (disk.point / "synced").exists() is not has_cache
+
+
+def test_an_image_that_another_mount_namespace_still_has_is_not_mounted_again(disk: Disk) -> None:
+    """It would be the old file system, and a cut would be judged by the one before it."""
+    cut = disk.cut("cut")
+    write(disk.point / "later", is_synced=True)
+    with subprocess.Popen(["unshare", "--mount", "sleep", "1"]):
+        time.sleep(0.3)
+        disk.plug_in(cut.file)
+    assert not (disk.point / "later").exists()
 
 
 def test_what_a_killed_run_left_mounted_is_taken_away(disk: Disk) -> None:
