@@ -1,5 +1,6 @@
 """File systems in image files: made, mounted, and taken away again whatever happens."""
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -18,7 +20,9 @@ TOOLS = ("mkfs.btrfs", "mkfs.ext4", "mount", "umount")
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_MAJOR = 7
 _LOOP_CTL_GET_FREE = 0x4C82  # linux/loop.h
+_CLONE_NEWNS = 0x20000  # linux/sched.h
 UNMOUNT_SECONDS = 60.0
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def obstacle() -> str:
@@ -40,6 +44,7 @@ def obstacle() -> str:
 @contextmanager
 def workspace() -> Iterator[Path]:
     """A directory for image files; gone at the end. What killed runs left of theirs goes first."""
+    _leave_the_common_namespace()
     remove_leftovers()
     with ExitStack() as undo:
         with _locked(BASE, fcntl.LOCK_EX):  # nobody may take the new one for a leftover
@@ -49,8 +54,20 @@ def workspace() -> Iterator[Path]:
         yield directory
 
 
+@cache
+def _leave_the_common_namespace() -> None:
+    """Have a mount namespace of our own, for the life of this process.
+
+    A container that a neighbour starts takes a copy of every mount that it sees along and keeps it; ours it does not
+    see. And when this process is killed, the kernel unmounts.
+    """
+    if _libc.unshare(_CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
+
+
 def remove_leftovers() -> list[Path]:
-    """Unmount and remove the workspaces that nobody holds any more: their processes were killed."""
+    """Remove the workspaces that nobody holds any more: their processes were killed."""
     removed = []
     with _locked(BASE, fcntl.LOCK_EX):
         for directory in sorted(BASE.glob(f"{PREFIX}*")):
@@ -125,8 +142,8 @@ def unmount(point: Path) -> None:
 def wait_until_free(file: Path) -> None:
     """Wait until no loop device has the image any more; TimeoutError when one keeps it.
 
-    Any program that makes a mount namespace takes a copy of our mounts along, and the file system lives on in there.
-    Mounting the same file again would then silently give that old one, whatever the file holds by now.
+    The file system lives on in the namespace of any program that took a copy of our mounts along. Mounting the same
+    file again would then silently give that old one, whatever the file holds by now.
     """
     deadline = time.monotonic() + UNMOUNT_SECONDS
     while any(_backing(device) == str(file) for device in Path("/sys/block").glob("loop*")):
