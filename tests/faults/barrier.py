@@ -1,49 +1,55 @@
-"""The disk barrier under test. The seam: once `streamforge-syncd` is there, `barrier` runs that unit instead."""
+"""The disk barrier under test: the real `streamforge syncd`, as its unit runs it, on the disk that is cut."""
 
-import ctypes
+import json
 import os
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-_libc = ctypes.CDLL(None, use_errno=True)
+from streamforge.barrier import UNIT, wait
+from streamforge.errors import NotConnected
+from streamforge.health import ask
+
+START_SECONDS = 20.0
+BARRIER_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class Barrier:
-    """What the barrier did: how long each sync took."""
+    """What the barrier did: its longest sync of late, known at the end."""
 
-    took_seconds: list[float] = field(default_factory=list)
+    longest_seconds: float = 0.0
 
 
 @contextmanager
-def barrier(mount: Path, interval_seconds: float) -> Iterator[Barrier]:
-    """While inside: everything written to the file system at `mount` is synced once an interval (monotonic)."""
-    done, seen = threading.Event(), Barrier()
-    directory = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
-    thread = threading.Thread(target=_sync_until, args=(done, directory, interval_seconds, seen))
-    thread.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        thread.join()
-        os.close(directory)
+def barrier(mount: Path) -> Iterator[Barrier]:
+    """While inside: what the log on `mount` grows by is synced every half second. Begins with a sync that has ended."""
+    with TemporaryDirectory(prefix="sf-") as run:  # a Unix socket's path is short (unix(7))
+        environment = os.environ | {"STREAMFORGE_ROOT": str(mount), "STREAMFORGE_RUN": run}
+        process = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=environment)
+        seen = Barrier()
+        try:
+            _wait_for_the_first(Path(run))
+            yield seen
+            seen.longest_seconds = json.loads(ask(Path(run) / f"{UNIT}.sock"))["details"]["worst_ms"] / 1e3
+        finally:
+            process.kill()  # not SIGTERM: its last sync would be one more than a cut leaves time for
+            process.wait()
 
 
-def _sync_until(done: threading.Event, directory: int, interval_seconds: float, seen: Barrier) -> None:
-    due = time.monotonic() + interval_seconds
-    while not done.wait(max(0.0, due - time.monotonic())):
-        began = time.monotonic()
-        sync(directory)
-        seen.took_seconds.append(time.monotonic() - began)
-        due = max(due + interval_seconds, began)
-
-
-def sync(directory: int) -> None:
-    """syncfs(2) on the file system of an open directory."""
-    if _libc.syncfs(directory):
-        raise OSError(ctypes.get_errno(), "syncfs")
+def _wait_for_the_first(run: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            wait(time.monotonic_ns(), BARRIER_SECONDS, run)
+        except NotConnected:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -15,7 +15,7 @@ class Case:
 
     A round of `cuts` cuts takes the copies at moments drawn by the seed, `first_seconds` after the first record at the
     earliest, in a span of `span_seconds` a cut. `has_cache`: the disk has a volatile cache, which the cut loses.
-    `barrier_seconds` None: no barrier runs. `is_promised` False: a control experiment, which shows what the protection
+    `has_barrier` False: no barrier runs. `is_promised` False: a control experiment, which shows what the protection
     is for.
     """
 
@@ -23,7 +23,7 @@ class Case:
     fault: str
     traffic: tuple[Traffic, ...]
     has_cache: bool
-    barrier_seconds: float | None
+    has_barrier: bool
     first_seconds: float
     span_seconds: float
     bounds: tuple[Bound, ...]
@@ -42,7 +42,7 @@ SHIPPED = Case(
     fault="power cut, as shipped",
     traffic=(READINGS, ALARM, EVENT),
     has_cache=False,
-    barrier_seconds=0.5,
+    has_barrier=True,
     first_seconds=1.0,
     span_seconds=1.5,
     bounds=(
@@ -66,7 +66,7 @@ NO_BARRIER = Case(
     fault="control: power cut, no barrier",
     traffic=(READINGS, ALARM),
     has_cache=False,
-    barrier_seconds=None,
+    has_barrier=False,
     first_seconds=3.0,
     span_seconds=1.0,
     bounds=(Bound(topic=TELEMETRY), Bound(topic=ALARMS, lost=0)),

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.faults import log
-from tests.faults.barrier import barrier
+from tests.faults.barrier import Barrier, barrier
 from tests.faults.cases import Case
 from tests.faults.disk import Cut
 from tests.faults.invariants import Acknowledged, Verdict, breaches, judge
@@ -49,17 +49,16 @@ def run(rig: Rig, case: Case, seed: str, cuts: int) -> Run:
     """Boot, let the plant run, and take the copies; the broker runs on until they are judged."""
     rig.boot()
     with ExitStack() as undo:
-        if case.barrier_seconds is not None:
-            took = undo.enter_context(barrier(rig.disk.point, case.barrier_seconds)).took_seconds
-        else:
-            took = []
+        seen = Barrier()
+        if case.has_barrier:
+            seen = undo.enter_context(barrier(rig.disk.point))
         plant = undo.enter_context(running(rig.admin, case.traffic, seed))
         began = time.monotonic()
         taken = []
         for number, moment in enumerate(moments(case, seed, cuts)):
             time.sleep(max(0.0, began + moment - time.monotonic()))
             taken.append(rig.disk.cut(f"{case.name}-{number}"))
-    return Run(cuts=taken, truth=plant.acknowledged(), longest_barrier_seconds=max(took, default=0.0))
+    return Run(cuts=taken, truth=plant.acknowledged(), longest_barrier_seconds=seen.longest_seconds)
 
 
 def examine(rig: Rig, case: Case, cut: Cut, truth: dict[str, list[Acknowledged]]) -> tuple[float, dict[str, Verdict]]:
