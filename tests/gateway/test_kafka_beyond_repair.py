@@ -21,7 +21,9 @@ class DoctoredUnit(Unit):
 
     def doctor(self) -> str:
         command = [sys.executable, "-m", "streamforge", "doctor"]
-        environment = os.environ | {"STREAMFORGE_ROOT": str(self.data.parent.parent)}
+        root = self.data.parent.parent
+        (root / "run").mkdir(exist_ok=True)
+        environment = os.environ | {"STREAMFORGE_ROOT": str(root), "STREAMFORGE_RUN": str(root / "run")}
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
     def run_until_it_ends(self) -> str:
