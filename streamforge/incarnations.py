@@ -1,9 +1,8 @@
 """The log's incarnations: after a cut offsets are given out again, and a position means something only in its own.
 
-A new incarnation is opened when the log may have lost acknowledged records (`streamforge.gateway.kafka_doctor`): for
-each partition it keeps the first offset that was given out anew. A position of an earlier incarnation beyond that
-offset counts records that are gone; it is clamped to it, or new records would be skipped silently. Standard library
-only.
+A new incarnation is opened when the log may have lost acknowledged records (`gateway/doctor/incarnation.py`): for each
+partition it keeps the first offset that was given out anew. A position of an earlier incarnation beyond that offset
+counts records that are gone; it is clamped to it, or new records would be skipped silently. Standard library only.
 """
 
 import json

@@ -23,7 +23,7 @@ RECONNECT_MS = 400
 class Connection:
     """Address and identity of one client: SCRAM-SHA-512 on the loopback listener.
 
-    `incarnations_file` is absent where the log is still in its first incarnation.
+    `incarnations_file` is the doctor's; absent beside a broker without one, whose log is in its first incarnation.
     """
 
     bootstrap: str
@@ -42,7 +42,7 @@ class Connection:
             raise Fatal(f"{self.incarnations_file}: {error}") from error
 
     def incarnations_stamp(self) -> int:
-        """Changes whenever a new incarnation is opened; 0 = none was."""
+        """Changes whenever a new incarnation is opened; 0 = there is no list."""
         try:
             return self.incarnations_file.stat().st_mtime_ns
         except FileNotFoundError:
