@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ _log = Log("adapter")
 SLICE_SECONDS = 0.25
 NOTE_SECONDS = 10.0
 SILENCE_SECONDS = 5.0
+CANCEL_SECONDS = 0.1
 BAD = Quality.BAD.value
 # How the reason of a reading begins that only another configuration can make good.
 CONFIG_ERROR = "config_error"
@@ -254,12 +256,8 @@ class PollerComponent:
         self._note_count(outbox, is_last=outbox.is_empty)
 
     def _cancel(self) -> None:
-        if not self._tasks:
-            return
-        for task in self._tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
-        self._tasks.clear()
+        tasks, self._tasks = self._tasks, []
+        self._loop.run_until_complete(_end(tasks))
 
     def close(self) -> None:
         """Close the adapter's connections, the producer and the loop."""
@@ -334,6 +332,16 @@ class PollerComponent:
 
     def _waiting_bytes(self) -> float:
         return float(self._outbox.unacknowledged_bytes) if self._outbox else 0.0
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: before Python 3.12, `wait_for` drops a cancellation that comes with an answer."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        done, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
+        await asyncio.gather(*done, return_exceptions=True)
 
 
 def _refused(batch: Batch) -> str:
