@@ -1,4 +1,4 @@
-"""What one fault did, as every campaign but that of the power cuts notes it: a line of the state file, a row's summand."""
+"""What one fault did, as every campaign but the power cuts notes it: a line of its state file."""
 
 from dataclasses import dataclass, field
 
