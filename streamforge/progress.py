@@ -13,6 +13,9 @@ from streamforge.model import Record
 
 Headers = Sequence[tuple[str, bytes]]
 
+HOLE_HEADER = "sf-hole"
+"""On an output: offsets of its input are missing directly before it, `first-next` (`first` and those up to `next`)."""
+
 
 class Partition(NamedTuple):
     """One partition of one topic."""
@@ -45,6 +48,11 @@ class Stored:
     headers: Headers = ()
 
 
+def is_after_hole(headers: Headers) -> bool:
+    """Whether the one who wrote this record missed some of its own input directly before."""
+    return any(name == HOLE_HEADER for name, _ in headers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """Readings of one adapter's epoch that a sink has dealt with, each counted where it happens.
@@ -66,10 +74,14 @@ AdapterEpoch = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a sink stores with its data: positions by partition, readings counted by (adapter_id, epoch)."""
+    """What a sink stores with its data: positions by partition, readings counted by (adapter_id, epoch).
+
+    `holes`: before which offset of a partition readings were last lost, whether there or further up.
+    """
 
     positions: Mapping[Partition, Position] = field(default_factory=dict)
     counts: Mapping[AdapterEpoch, Counted] = field(default_factory=dict)
+    holes: Mapping[Partition, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of JSON, the form in which every sink stores it."""
@@ -78,7 +90,8 @@ class Progress:
             [*key, c.delivered, c.rejected, c.evicted, c.next_count, c.last_offset]
             for key, c in sorted(self.counts.items())
         ]
-        return json.dumps({"positions": positions, "counts": counts}, separators=(",", ":"))
+        holes = [[*place, offset] for place, offset in sorted(self.holes.items())]
+        return json.dumps({"positions": positions, "counts": counts, "holes": holes}, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str | bytes) -> "Progress":
@@ -93,7 +106,8 @@ class Progress:
                 (adapter, epoch): Counted(delivered=d, rejected=r, evicted=e, next_count=n, last_offset=at)
                 for adapter, epoch, d, r, e, n, at in parsed["counts"]
             }
+            holes = {Partition(topic, number): offset for topic, number, offset in parsed.get("holes", ())}
         except (KeyError, TypeError) as error:
             msg = f"not a progress record: {error}"
             raise ValueError(msg) from error
-        return Progress(positions=positions, counts=counts)
+        return Progress(positions=positions, counts=counts, holes=holes)

@@ -15,6 +15,11 @@ def refused(connection: Connection, topic: str) -> Fatal:
     return Fatal(f"{text}: `streamforge topics` makes topics and rights")
 
 
+def is_refused(error: BaseException) -> bool:
+    """Whether rights are missing, which no other request would change."""
+    return isinstance(error, _REFUSED)
+
+
 def translate(error: BaseException, connection: Connection, topic: str = "") -> StreamForgeError:
     """What a failed call to the broker means for the one who must act; returned, to be raised `from error`."""
     if isinstance(error, _REFUSED):

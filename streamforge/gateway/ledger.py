@@ -21,8 +21,8 @@ from streamforge.errors import NotConnected, Rejected
 from streamforge.health import RUN_DIRECTORY, ask
 from streamforge.incarnations import Incarnations
 from streamforge.model import ReadingBatch, Topic
-from streamforge.progress import AdapterEpoch, Counted, Partition, Progress
-from streamforge.transforms.marks import read_mark
+from streamforge.progress import AdapterEpoch, Counted, Partition, Progress, is_after_hole
+from streamforge.transforms.last_mark import last_mark
 
 RAW, CLEAN = Topic.TELEMETRY_RAW.value, Topic.TELEMETRY_CLEAN.value
 SETTLE_SECONDS = 3.0
@@ -91,7 +91,8 @@ class AdapterCount:
 class _Waiting:
     """What one sink, by its `progress`, has before it, what the validator took out of that, and what is gone.
 
-    `ends`: up to which of its own numbers an epoch stands on the log.
+    `ends`: up to which of its own numbers an epoch stands on the log. `met`: the epochs seen since the last hole; None
+    before the first one.
     """
 
     progress: Progress
@@ -99,13 +100,23 @@ class _Waiting:
     rejected: Counter[AdapterEpoch] = field(default_factory=Counter)
     evicted: Counter[AdapterEpoch] = field(default_factory=Counter)
     ends: Counter[AdapterEpoch] = field(default_factory=Counter)
+    met: set[AdapterEpoch] | None = None
 
-    def add(self, key: AdapterEpoch, batch: ReadingBatch, *, is_gone: bool) -> None:
-        """One batch more that waits; `is_gone` says that the log has lost what stood at the sink's position."""
-        if is_gone and key not in self.readings:
-            self.evicted[key] += max(0, batch.count_before - self.counted(key).next_count)
+    def hole(self) -> None:
+        """The log, or who wrote it, missed something before what is added next."""
+        self.met = set()
+
+    def add(self, key: AdapterEpoch, batch: ReadingBatch) -> None:
+        """One batch more that waits."""
         self.add_raw(key, batch)
         self.rejected[key] += sum(batch.rejected.values())
+
+    def is_after_hole(self, key: AdapterEpoch) -> bool:
+        """Whether something was lost since this epoch was last seen: what it misses next, or at its end, is gone."""
+        if self.met is not None and key not in self.met:
+            return True
+        last_offset = self.counted(key).last_offset
+        return not self.ends[key] and any(last_offset < hole for hole in self.progress.holes.values())
 
     def counted(self, key: AdapterEpoch) -> Counted:
         """What the sink has dealt with of this epoch."""
@@ -113,8 +124,22 @@ class _Waiting:
 
     def add_raw(self, key: AdapterEpoch, batch: ReadingBatch) -> None:
         """One batch more that the validator has not seen yet, or its clean form."""
+        if self.is_after_hole(key):
+            self.evicted[key] += max(0, batch.count_before - max(self.ends[key], self.counted(key).next_count))
+        if self.met is not None:
+            self.met.add(key)
         self.readings[key] += len(batch)
         self.ends[key] = max(self.ends[key], batch.count_after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A batch of the log. `hole_at`: where something was last found missing since the batch before; -1 = nowhere."""
+
+    offset: int
+    hole_at: int
+    key: AdapterEpoch
+    batch: ReadingBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +176,8 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
 def _row(key: AdapterEpoch, count: AdapterCount, sink: str, waiting: _Waiting, log: _Log) -> Row:
     counted = waiting.counted(key)
     was_gone = log.has_evicted and _is_before_all(key, {*waiting.progress.counts, *waiting.readings})
-    lost = max(0, count.read - max(counted.next_count, waiting.ends[key])) if key in log.cut else 0
+    is_over = key in log.cut or (waiting.is_after_hole(key) and _is_followed(key, waiting))
+    lost = max(0, count.read - max(counted.next_count, waiting.ends[key])) if is_over else 0
     return Row(
         adapter_id=key[0],
         epoch=key[1],
@@ -168,6 +194,12 @@ def _is_before_all(key: AdapterEpoch, known: set[AdapterEpoch]) -> bool:
     """Whether the log had lost this epoch before the sink came: it knows only later ones of the adapter."""
     epochs = [epoch for adapter, epoch in known if adapter == key[0]]
     return bool(epochs) and key[1] < min(epochs)
+
+
+def _is_followed(key: AdapterEpoch, waiting: _Waiting) -> bool:
+    """Whether a later epoch of the same adapter was seen: of this one nothing more will come."""
+    known = {*waiting.progress.counts, *waiting.readings}
+    return any(adapter == key[0] and epoch > key[1] for adapter, epoch in known)
 
 
 def _details(directory: Path, pattern: str) -> Iterator[tuple[str, dict[str, object]]]:
@@ -246,15 +278,31 @@ def _scan(
         end, validated = _validated(reader, Partition(RAW, place.number), place)
         first = {sink: _held(reader, progress, place) for sink, progress in sinks.items()}
         since = max(start, min(first.values(), default=end))
-        for fetched, key, batch in _batches(reader, place, since, end, adapters):
+        for sink in (sink for sink, position in first.items() if position < start):
+            waiting[sink].hole()
+        for found in _batches(reader, place, since, end, adapters):
             for sink, position in first.items():
-                if fetched.offset >= position:
-                    waiting[sink].add(key, batch, is_gone=position < start)
-        raw = Partition(RAW, place.number)
-        for _, key, batch in _batches(reader, raw, validated, reader.ends([raw])[raw], adapters):
-            for held in waiting.values():
-                held.add_raw(key, batch)
+                if found.hole_at >= position:
+                    waiting[sink].hole()
+                if found.offset >= position:
+                    waiting[sink].add(found.key, found.batch)
+        _scan_raw(reader, Partition(RAW, place.number), validated, waiting.values(), adapters)
     return waiting
+
+
+def _scan_raw(
+    reader: Reader,
+    raw: Partition,
+    validated: int,
+    waiting: Iterable[_Waiting],
+    adapters: Mapping[AdapterEpoch, AdapterCount],
+) -> None:
+    """What the validator has still before it waits at every sink."""
+    for found in _batches(reader, raw, validated, reader.ends([raw])[raw], adapters):
+        for held in waiting:
+            if found.hole_at >= 0:
+                held.hole()
+            held.add_raw(found.key, found.batch)
 
 
 def _held(reader: Reader, progress: Progress, place: Partition) -> int:
@@ -264,9 +312,7 @@ def _held(reader: Reader, progress: Progress, place: Partition) -> int:
 
 def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, int]:
     """The end of the clean partition, and the raw offset up to which its records stand there."""
-    tail = reader.tail(clean)
-    mark = read_mark(tail[-1].headers) if tail else None
-    end = tail[-1].offset + 1 if tail else reader.ends([clean])[clean]
+    mark, end = last_mark(reader, clean), reader.ends([clean])[clean]
     if mark is None:
         return end, reader.starts([raw])[raw]
     return end, reader.incarnations.clamp(raw, mark.position).next_offset
@@ -274,9 +320,10 @@ def _validated(reader: Reader, raw: Partition, clean: Partition) -> tuple[int, i
 
 def _batches(
     reader: Reader, place: Partition, first: int, end: int, adapters: Mapping[AdapterEpoch, AdapterCount]
-) -> Iterator[tuple[Fetched, AdapterEpoch, ReadingBatch]]:
+) -> Iterator[_Found]:
     """The batches of a stretch that their adapter had counted as read when it was asked."""
     reader.assign({place: first})
+    hole_at = -1
     while reader.next_offsets()[place] < end:
         polled = reader.poll(2.0)
         if not polled and reader.away:
@@ -284,11 +331,26 @@ def _batches(
         for fetched in polled:
             if fetched.offset >= end:
                 return
-            try:
-                batch = decode(fetched.value)
-            except Rejected:
-                continue
-            if isinstance(batch, ReadingBatch):
-                key = (batch.source.adapter_id, batch.epoch)
-                if key in adapters and batch.count_before < adapters[key].read:
-                    yield fetched, key, batch
+            if fetched.hole is not None or is_after_hole(fetched.headers):
+                hole_at = fetched.offset
+            batch = _counted(fetched, adapters)
+            if batch is not None:
+                yield _Found(
+                    offset=fetched.offset,
+                    hole_at=hole_at,
+                    key=(batch.source.adapter_id, batch.epoch),
+                    batch=batch,
+                )
+                hole_at = -1
+
+
+def _counted(fetched: Fetched, adapters: Mapping[AdapterEpoch, AdapterCount]) -> ReadingBatch | None:
+    """The batch in this record, where its adapter had counted it."""
+    try:
+        batch = decode(fetched.value)
+    except Rejected:
+        return None
+    if not isinstance(batch, ReadingBatch):
+        return None
+    count = adapters.get((batch.source.adapter_id, batch.epoch))
+    return batch if count is not None and batch.count_before < count.read else None

@@ -42,9 +42,9 @@ PRINCIPALS = (
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),
-        writes=(Topic.TELEMETRY_CLEAN, Topic.DLQ_TELEMETRY),
+        writes=(Topic.TELEMETRY_CLEAN, Topic.DLQ_TELEMETRY, Topic.EVENTS_CLEAN),
     ),
-    Principal(name="transform-aggregator", reads=(Topic.TELEMETRY_CLEAN,), writes=AGGREGATES),
+    Principal(name="transform-aggregator", reads=(Topic.TELEMETRY_CLEAN,), writes=(*AGGREGATES, Topic.EVENTS_CLEAN)),
     _sink("sink-file"),
     _sink("sink-timescaledb"),
     _sink("sink-postgres"),

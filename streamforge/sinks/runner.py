@@ -16,7 +16,7 @@ from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import DeadLetter, ReadingBatch, Topic
-from streamforge.progress import Partition, Progress, Stored
+from streamforge.progress import Partition, Progress, Stored, is_after_hole
 from streamforge.service import Component
 from streamforge.sinks.base import BatchRule, Sink
 from streamforge.sinks.breaker import Breaker, BreakerState
@@ -66,6 +66,8 @@ class SinkComponent:
         self._ages = self.metrics.histogram(
             "delivery_seconds", "Age of a clean record when the target had it", AGE_BUCKETS_SECONDS
         )
+        self._missing = 0
+        self._missing_records = self.metrics.counter("records_missing_total", "Records of the log that were gone")
         self.metrics.gauge("lag_records", "Records not yet delivered", lambda: float(self._lag()))
 
     def open(self) -> None:
@@ -165,6 +167,8 @@ class SinkComponent:
                 return
             _log.warning("record_unreadable", topic=fetched.partition.topic, offset=fetched.offset, reason=error.reason)
             return
+        if is_after_hole(record.headers):
+            tally.hole(record.partition, record.offset)
         if tally.has(record.record):
             return
         if not self._batch:
@@ -180,7 +184,9 @@ class SinkComponent:
         for hole in holes:
             tally.hole(hole.partition, hole.next_offset)
             self.metrics.errors.labels(stage="read", type="hole").inc()
-            _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
+            self._missing_records.inc(hole.offsets)
+            self._missing += hole.offsets
+            _log.warning("offsets_missing", **hole.fields())
         holes.clear()
 
     def _is_due(self) -> bool:
@@ -277,6 +283,11 @@ class SinkComponent:
         behind = sum(self._reader.lags().values()) if self._reader is not None else 0
         return behind + len(self._batch)
 
+    def _evicted(self) -> int:
+        """Readings that were gone before this sink could read them, by what the target holds."""
+        known = self._known_progress
+        return sum(counted.evicted for counted in known.counts.values()) if known is not None else 0
+
     def _is_well(self) -> bool:
         return self._tally is not None and not self._last_error and not self._broker.reason
 
@@ -306,6 +317,7 @@ class SinkComponent:
                 "breaker": self._breaker.state(time.monotonic()).value,
                 "last_error": self._last_error,
                 "last_success_us": self._last_success_us,
+                "holes": {"records": self._missing, "readings": self._evicted()},
                 "progress": self._known_progress.to_json() if self._known_progress is not None else "",
             },
         )

@@ -13,8 +13,9 @@ MOST_EPOCHS = 32
 class Tally:
     """Turns the progress that the target holds into the progress after one more batch.
 
-    Readings missing between two batches of an epoch count as evicted only where the log itself had a hole before the
-    later one (`hole`); anything else stays missing and shows as an imbalance of the ledger.
+    Readings missing between two batches of an epoch count as evicted only where the log had a hole between them
+    (`hole`), here or further up; anything else stays missing and shows as an imbalance of the ledger. The newest hole
+    of a partition is part of the progress: an epoch may go on long after it, and after a restart.
     """
 
     def __init__(self, held: Progress) -> None:
@@ -22,7 +23,7 @@ class Tally:
         self._incarnation = FIRST
         self._is_single = False
         self._repeated: set[AdapterEpoch] = set()
-        self._holes: dict[Partition, list[int]] = {}
+        self._holes: dict[Partition, set[int]] = {}
 
     @property
     def progress(self) -> Progress:
@@ -44,43 +45,39 @@ class Tally:
         return has_it
 
     def hole(self, place: Partition, next_offset: int) -> None:
-        """The log lost records before this offset."""
-        self._holes.setdefault(place, []).append(next_offset)
+        """The log lost records before this offset, or the one that stands there follows a loss further up."""
+        self._holes.setdefault(place, set()).add(next_offset)
 
     def after(self, batch: Sequence[Stored], refused: Sequence[Stored] = ()) -> Progress:
         """The progress once `batch` is written, too, and `refused` is known never to be."""
         gone = {(stored.partition, stored.offset) for stored in refused}
         positions = dict(self._held.positions)
         counts = dict(self._held.counts)
+        holes = dict(self._held.holes)
         for stored in sorted([*batch, *refused], key=_place) if refused else batch:
             positions[stored.partition] = Position(next_offset=stored.offset + 1, incarnation=self._incarnation)
             record = stored.record
+            hole = self._newest_hole(stored, holes)
             if stored.partition.topic == Topic.TELEMETRY_CLEAN and isinstance(record, ReadingBatch) and record.epoch:
                 key = (record.source.adapter_id, record.epoch)
                 is_gone = (stored.partition, stored.offset) in gone
-                counts[key] = self._counted(counts.get(key), stored, record, is_gone=is_gone)
-        return Progress(positions=positions, counts=_newest(counts))
+                counts[key] = _counted(counts.get(key), stored, record, hole=hole, is_gone=is_gone)
+        return Progress(positions=positions, counts=_newest(counts), holes=holes)
 
-    def _counted(self, before: Counted | None, stored: Stored, batch: ReadingBatch, *, is_gone: bool) -> Counted:
-        counted = before or Counted()
-        rejected = sum(batch.rejected.values())
-        missing = batch.count_before - counted.next_count
-        is_evicted = missing > 0 and self._is_after_hole(stored, counted)
-        return Counted(
-            delivered=counted.delivered + (0 if is_gone else len(batch)),
-            rejected=counted.rejected + rejected + (len(batch) if is_gone else 0),
-            evicted=counted.evicted + (missing if is_evicted else 0),
-            next_count=batch.count_after,
-            last_offset=stored.offset,
-        )
-
-    def _is_after_hole(self, stored: Stored, counted: Counted) -> bool:
-        """Whether the log lost something between the last batch of this epoch and this one."""
-        return any(counted.last_offset < end <= stored.offset for end in self._holes.get(stored.partition, ()))
+    def _newest_hole(self, stored: Stored, holes: dict[Partition, int]) -> int:
+        """The last offset up to this record's before which something is missing, noted in `holes`; -1 = none."""
+        noted = [end for end in self._holes.get(stored.partition, ()) if end <= stored.offset]
+        newest = max([holes.get(stored.partition, -1), *noted])
+        if newest >= 0:
+            holes[stored.partition] = newest
+        return newest
 
     def written(self, progress: Progress) -> None:
         """The target holds this now."""
         self._held = progress
+        for place, at in progress.positions.items():
+            if place in self._holes:
+                self._holes[place] = {end for end in self._holes[place] if end >= at.next_offset}
 
     def clamp(self, incarnations: Incarnations, ends: Mapping[Partition, int]) -> dict[Partition, int]:
         """Step back to what outlived every incarnation opened since the held positions; where, and to which offset.
@@ -95,7 +92,8 @@ class Tally:
         if clamped:
             counts = {key: replace(counted, last_offset=-1) for key, counted in counts.items()}
             self._repeated = set(counts)
-        self._held = Progress(positions=fresh, counts=counts)
+        holes = {place: hole for place, hole in self._held.holes.items() if place not in clamped}
+        self._held = Progress(positions=fresh, counts=counts, holes=holes)
         for place, offset in clamped.items():
             self.hole(place, offset)
         return clamped
@@ -113,6 +111,21 @@ class Tally:
                 self.hole(place, start)
             first[place] = held.next_offset if held is not None else start
         return first
+
+
+def _counted(before: Counted | None, stored: Stored, batch: ReadingBatch, *, hole: int, is_gone: bool) -> Counted:
+    """One batch more; what is missing before it was evicted where a hole came after the last batch of its epoch."""
+    counted = before or Counted()
+    rejected = sum(batch.rejected.values())
+    missing = batch.count_before - counted.next_count
+    is_evicted = missing > 0 and counted.last_offset < hole
+    return Counted(
+        delivered=counted.delivered + (0 if is_gone else len(batch)),
+        rejected=counted.rejected + rejected + (len(batch) if is_gone else 0),
+        evicted=counted.evicted + (missing if is_evicted else 0),
+        next_count=batch.count_after,
+        last_offset=stored.offset,
+    )
 
 
 def _within(position: Position, end: int | None) -> Position:

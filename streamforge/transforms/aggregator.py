@@ -86,6 +86,9 @@ class Aggregator(Transform[AggregatorConfig]):
         super().__init__(config)
         self.input = resolution.source.value
         self.output = resolution.target.value
+        # One stage an input tells of what is missing there, and there is always such a stage.
+        is_teller = next(one for one in RESOLUTIONS if one.source is resolution.source) is resolution
+        self.sides = (Topic.EVENTS_CLEAN.value,) if is_teller else ()
         self.late = 0
         self._size_us = resolution.size_seconds * SECOND_US
         self._bound_us = config.late_bound_seconds * SECOND_US

@@ -5,6 +5,8 @@ sf-in    topic/partition/topic_id/incarnation/next offset     the input position
 sf-hold  offset                                               the oldest input still needed
 sf-out   offset                                               the oldest own output a restart must know
 sf-side  topic=offset,...                                     for each side topic the offset after its last side output
+sf-hole  first-next                                           offsets of the input that are missing directly before it
+                                                              (`progress.HOLE_HEADER`)
 sf-by    name/partition                                       on side outputs: who wrote it ...
 sf-at    incarnation/offset                                   ... for which input
 """

@@ -56,6 +56,7 @@ class TransformComponent:
         self._restoring: Generator[None, None, None] | None = None
         self._is_written = True
         self.metrics = Metrics()
+        self._missing_records = self.metrics.counter("records_missing_total", "Records of the log that were gone")
         self.metrics.gauge("lag_records", "Records of the input not yet read", lambda: float(self._lag()))
 
     def open(self) -> None:
@@ -160,7 +161,8 @@ class TransformComponent:
     def _report_holes(self) -> None:
         for hole in self._input().holes:
             self.metrics.errors.labels(stage="read", type="hole").inc()
-            _log.warning("offsets_missing", topic=hole.partition.topic, first=hole.first, next_offset=hole.next_offset)
+            self._missing_records.inc(hole.offsets)
+            _log.warning("offsets_missing", **hole.fields())
         self._input().holes.clear()
 
     def drain(self, deadline: float) -> None:

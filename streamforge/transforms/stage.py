@@ -2,11 +2,11 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Fetched, Reader, stored
+from streamforge.bus.reader import Cause, Fetched, Hole, Reader, stored
 from streamforge.codec import encode
 from streamforge.errors import Rejected
 from streamforge.incarnations import Incarnations
@@ -15,6 +15,8 @@ from streamforge.metrics import Metrics
 from streamforge.model import AggregateBatch, DeadLetter, ReadingBatch, Record, Topic
 from streamforge.progress import Partition, Position
 from streamforge.transforms.base import Emit, Transform
+from streamforge.transforms.last_mark import last_mark
+from streamforge.transforms.losses import EVENTS, Counts, data_loss, hole_before, hole_headers
 from streamforge.transforms.marks import Mark, SideMark, read_mark, read_side_mark
 
 _log = Log("transform")
@@ -32,11 +34,12 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Due:
-    """A main output that waits for the side outputs before it."""
+    """A main output that waits for the side outputs before it. `hole`: what its input missed directly before."""
 
     emit: Emit
     next_offset: int
     group: _Group
+    hole: Hole | None
 
 
 def rows(record: Record) -> int:
@@ -64,6 +67,8 @@ class Stage:
         self._written: deque[tuple[int, int]] = deque()
         self._out_next = 0
         self._warned: set[str] = set()
+        self._counts = Counts()
+        self._hole: Hole | None = None
 
     def restore(self, reader: Reader) -> Iterator[None]:
         """Find the position in the own output, learn what stands, rebuild the state: in small pieces, one a `next`.
@@ -73,10 +78,8 @@ class Stage:
         self._incarnations = reader.incarnations
         starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
         self._out_next = ends[self._out]
-        tail = reader.tail(self._out)
-        mark = read_mark(tail[-1].headers) if tail else None
+        mark = last_mark(reader, self._out)
         if mark is None:
-            self.next_offset = starts[self.place]
             yield from self._learn_sides(reader, {})
             return
         self.next_offset = self._clamped(mark.position, ends[self.place])
@@ -139,6 +142,7 @@ class Stage:
             record = stored(fetched)
         except Rejected:
             return
+        self._counts.note(record.record)
         hold = self._hold(fetched.offset)
         self._collect(self._transform.replay(record), self.next_offset, hold, side_offset=None)
 
@@ -147,14 +151,32 @@ class Stage:
         if fetched.offset < self.next_offset:
             return
         hold = self._hold(fetched.offset)
+        hole = hole_before(fetched, self.next_offset)
         self.next_offset = fetched.offset + 1
+        if hole is not None:
+            self._missed(hole, fetched)
         try:
             record = stored(fetched)
         except Rejected as error:
             self._bury(fetched, error.reason)
             return
+        self._counts.note(record.record)
         self._metrics.records_in.inc(rows(record.record))
         self._collect(self._transform.apply(record), self.next_offset, hold, side_offset=fetched.offset)
+
+    def _missed(self, hole: Hole, fetched: Fetched) -> None:
+        """The next main output says so; an event, too, but of what was evicted: the one who evicts tells that."""
+        self._hole = hole if self._hole is None else replace(hole, first=self._hole.first)
+        if hole.cause is Cause.EVICTED or EVENTS not in self._transform.sides:
+            return
+        event = data_loss(
+            hole,
+            incarnation=self._incarnations.current,
+            time_us=fetched.kafka_time_us,
+            missing=self._counts.missing(fetched.value),
+            source=self._writer,
+        )
+        self._send_side(Emit(topic=EVENTS, key=event.asset_id, record=event), fetched.offset)
 
     def tick(self, now_us: int) -> None:
         """Let the transform emit what has waited long enough."""
@@ -186,7 +208,8 @@ class Stage:
         for emit in emits:
             if emit.topic == self._transform.output:
                 group.open_count += 1
-                self._due.append(_Due(emit=emit, next_offset=next_offset, group=group))
+                self._due.append(_Due(emit=emit, next_offset=next_offset, group=group, hole=self._hole))
+                self._hole = None
             elif side_offset is not None:
                 self._send_side(emit, side_offset)
         if group.open_count:
@@ -235,6 +258,7 @@ class Stage:
             scan=self._scan(hold),
             sides=self._side_next,
         )
+        headers = (*mark.headers(), *hole_headers(due.hole))
         count = rows(due.emit.record)
 
         def noted(offset: int) -> None:
@@ -244,7 +268,7 @@ class Stage:
             self._metrics.records_out.inc(count)
 
         try:
-            self._producer.send(self._out, due.emit.key.encode(), encode(due.emit.record), mark.headers(), noted)
+            self._producer.send(self._out, due.emit.key.encode(), encode(due.emit.record), headers, noted)
         except Rejected as error:  # larger than the broker takes: it would never go
             due.group.open_count -= 1
             self._metrics.dropped.labels(intentional="false").inc(count)

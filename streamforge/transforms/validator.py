@@ -35,7 +35,7 @@ class Validator(Transform[ValidatorConfig]):
     Config = ValidatorConfig
     input = Topic.TELEMETRY_RAW.value
     output = Topic.TELEMETRY_CLEAN.value
-    sides = (Topic.DLQ_TELEMETRY.value,)
+    sides = (Topic.DLQ_TELEMETRY.value, Topic.EVENTS_CLEAN.value)
 
     def __init__(self, config: ValidatorConfig) -> None:
         super().__init__(config)

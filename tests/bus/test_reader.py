@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Hole, Reader
+from streamforge.bus.reader import Cause, Hole, Reader
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.progress import Partition
@@ -49,7 +49,8 @@ def test_records_that_are_gone_are_a_hole_and_reading_goes_on_after_it(broker: T
     reader.assign({PLACE: offsets[0]})
     found = reader.poll(2.0) or reader.poll(2.0)
     assert [record.value for record in found] == [b"c"]
-    assert reader.holes == [Hole(partition=PLACE, first=offsets[0], next_offset=offsets[2])]
+    assert reader.holes == [Hole(partition=PLACE, first=offsets[0], next_offset=offsets[2], cause=Cause.EVICTED)]
+    assert found[0].hole == reader.holes[0]
     reader.close()
 
 

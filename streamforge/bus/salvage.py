@@ -1,0 +1,113 @@
+"""Finds what is intact beyond damage in the log, with a bounded number of fetches.
+
+A broker answers a fetch with the bytes of a segment from the batch of the wanted offset on, damage included; a client
+stops there, or silently goes on in the next segment. Here the same bytes are searched for the next batch whose CRC is
+right. Where damage hides the way to what follows (the broker looks from an index entry onwards, one every 4 KiB), later
+offsets are tried until one answers, and the earliest of those is found by halving.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamforge.codec.log_batches import Batch
+from streamforge.codec.segment_bytes import Content
+from streamforge.codec.segment_walk import Walk
+
+Fetch = Callable[[int, int], bytes]
+"""offset, most bytes -> the bytes of one segment from that offset's batch on; empty where the broker finds none."""
+
+SIZES_BYTES = (1024 * 1024, 4 * 1024 * 1024, 17 * 1024 * 1024)
+"""How much to ask for; the last is a whole segment."""
+PROBE_BYTES = 128 * 1024
+_EVEN_PROBES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """An intact batch, and whether damaged bytes stood directly before it."""
+
+    batch: Batch
+    is_after_damage: bool
+
+
+def intact(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
+    """The intact batches that hold offsets from `expected` on, in order, as far as one answer shows them.
+
+    The first is the next one that the broker can be made to give. Empty: there is none up to `end`. The log begins at
+    `start`. Raises what `fetch` raises.
+    """
+    found: list[Piece] = []
+    for size in SIZES_BYTES:
+        raw = fetch(max(start, expected - 1), size)
+        found, is_known = _pieces(raw, expected, end)
+        if found or len(raw) < size:
+            break
+    is_all_seen = is_known and bool(found)
+    if is_all_seen or (found and found[0].batch.base_offset <= expected):
+        return found
+    return _probed(fetch, expected, end, found)
+
+
+def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece]) -> list[Piece]:
+    """The earliest that any later offset leads to, where the bytes before it were not seen without a gap."""
+    low, high = expected, end
+    for offset in _offsets(expected, end):
+        if best and offset >= best[0].batch.base_offset:
+            break
+        found, _ = _pieces(fetch(offset, PROBE_BYTES), expected, end)
+        if found and (not best or found[0].batch.base_offset < best[0].batch.base_offset):
+            best, high = found, min(offset, found[0].batch.base_offset)
+            break
+        low = offset
+    if best:
+        high = min(high, best[0].batch.base_offset)
+    while best and high - low > 1:
+        middle = (low + high) // 2
+        found, _ = _pieces(fetch(middle, PROBE_BYTES), expected, end)
+        if found and found[0].batch.base_offset < best[0].batch.base_offset:
+            best, high = found, min(middle, found[0].batch.base_offset)
+        elif found and found[0].batch.base_offset <= middle:
+            high = middle
+        else:
+            low = middle
+    return best
+
+
+def _offsets(expected: int, end: int) -> list[int]:
+    """Where to look: close by at first, then in even steps to the end."""
+    steps = [1 << power for power in range(63)]
+    near = [expected + step for step in steps[: bisect_left(steps, end - expected)]]
+    even = range(expected, end, max(1, (end - expected) // _EVEN_PROBES))
+    return sorted({expected, *near, *even, end - 1})
+
+
+def _pieces(raw: bytes, expected: int, end: int) -> tuple[list[Piece], bool]:
+    """The intact batches from `expected` on, and whether all bytes from the batch before it were there.
+
+    What is cut off at the end is left out, and with it the batch before, of which nobody can say that its base offset
+    is right (no CRC covers it; its neighbours do).
+    """
+    walk = Walk(Path("answer"), Content(data=bytearray(raw), size_bytes=len(raw)), _base(raw, expected), end)
+    found: list[Piece] = []
+    is_after_damage = is_cut = is_known = False
+    for item in walk.run():
+        is_cut = not isinstance(item, Batch)
+        if not isinstance(item, Batch):
+            is_after_damage |= item.length_bytes > 0
+        elif item.last_offset >= expected:
+            found.append(Piece(batch=item, is_after_damage=is_after_damage))
+            is_after_damage = False
+        else:
+            is_known |= item.last_offset == expected - 1
+            is_after_damage = False
+    if is_cut and len(found) > 1:
+        found.pop()
+    return found, is_known
+
+
+def _base(raw: bytes, expected: int) -> int:
+    """The offset to expect first: the answer begins with the batch before, or in damage."""
+    base = int.from_bytes(raw[:8], "big", signed=True) if raw else expected
+    return base if 0 <= base <= expected else expected
