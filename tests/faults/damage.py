@@ -1,0 +1,146 @@
+"""The log at rest, damaged: bits flipped, pages zeroed, old segments cut short or gone; then read through.
+
+One round damages one place in each of several segments of a stopped broker, starts it, lets the real stages and a sink
+read, and judges: every batch that is intact on the disk (as an offline walk finds it, before the broker starts) is
+delivered once, every other is reported by its offsets and counted. Rounds alternate between `telemetry.raw`, read by
+the validator, and `telemetry.clean`, read by the aggregator and the sink.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from streamforge.codec import segments
+from streamforge.codec.log_batches import HEADER, Batch
+from tests.faults.damaged_site import CLEAN, RAW, Read, Site, Truth
+from tests.faults.seen import Seen
+
+PAGE_BYTES = 4096
+FAULTS = {
+    "bit flip in an old segment": 6,
+    "bit flip in a batch header": 4,
+    "zeroed page in an old segment": 4,
+    "old segment cut short": 1,
+    "old segment missing": 1,
+}
+MOST_A_ROUND = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One fault in one segment, whose offsets reach from `first` up to, not including, `next_offset`."""
+
+    fault: str
+    first: int
+    next_offset: int
+
+
+def play(seed: str, count: int, directory: Path) -> Iterator[Seen]:
+    """So many faults, some a round; `directory` is empty and stays with what the last round left. Seeds repeat all."""
+    with Site(directory, random.Random(f"{seed}:plant")) as site:
+        number = 0
+        while number < count:
+            for seen in play_round(site, seed, number, min(MOST_A_ROUND, count - number)):
+                yield seen
+                number += 1
+
+
+def play_round(site: Site, seed: str, number: int, count: int) -> list[Seen]:
+    """One round: at most so many faults, for a log has so many segments, and what each did."""
+    draw = random.Random(f"{seed}:{number}")
+    topic = (RAW, CLEAN)[number // MOST_A_ROUND % 2]
+    site.restore(topic)
+    folder = site.partition(topic)
+    truth = site.truth(topic)
+    places = [damage(folder, path, draw, fault) for path, fault in _drawn(folder, draw, count)]
+    intact = {
+        offset
+        for found in segments.walk(folder)
+        if isinstance(found, Batch)
+        for offset in range(found.base_offset, found.last_offset + 1)
+    }
+    read = site.read(topic)
+    return [
+        _judge(place, truth, intact, read, seed=seed, number=number + index, is_first=index == 0)
+        for index, place in enumerate(places)
+    ]
+
+
+def _drawn(folder: Path, draw: random.Random, count: int) -> list[tuple[Path, str]]:
+    paths = segments.segments(folder)
+    chosen = sorted(draw.sample(range(len(paths)), min(count, len(paths))))
+    faults = draw.choices(list(FAULTS), list(FAULTS.values()), k=len(chosen))
+    # Without its first segment a log simply begins later, and without its newest it ends earlier: other faults.
+    is_whole = {0, len(paths) - 1}
+    return [
+        (paths[index], "zeroed page in an old segment" if index in is_whole and fault.startswith("old") else fault)
+        for index, fault in zip(chosen, faults, strict=True)
+    ]
+
+
+def damage(folder: Path, path: Path, draw: random.Random, fault: str) -> Place:
+    """Do it, and say which offsets the segment held."""
+    last_offsets = [found.last_offset for found in segments.walk_segment(path) if isinstance(found, Batch)]
+    place = Place(fault=fault, first=segments.base_of(path) or 0, next_offset=last_offsets[-1] + 1)
+    if fault == "old segment missing":
+        path.unlink()
+        return place
+    data = bytearray(path.read_bytes())
+    if fault == "old segment cut short":
+        data = data[: draw.randrange(len(data))]
+    elif fault == "zeroed page in an old segment":
+        at = draw.randrange(0, len(data), PAGE_BYTES)
+        data[at : at + PAGE_BYTES] = bytes(len(data[at : at + PAGE_BYTES]))
+    else:
+        data[_byte(path, draw, fault)] ^= 1 << draw.randrange(8)
+    path.write_bytes(data)
+    return place
+
+
+def _byte(path: Path, draw: random.Random, fault: str) -> int:
+    if fault != "bit flip in a batch header":
+        return draw.randrange(path.stat().st_size)
+    starts = [found.position for found in segments.walk_segment(path) if isinstance(found, Batch)]
+    return draw.choice(starts) + draw.randrange(HEADER.size)
+
+
+def _judge(place: Place, truth: Truth, intact: set[int], read: Read, *, seed: str, number: int, is_first: bool) -> Seen:
+    """What one fault did, by the offsets of its segment; what concerns the whole round goes to its first fault."""
+    inside = range(place.first, place.next_offset)
+    gone = [offset for offset in inside if not read.delivered[truth.keys[offset]]]
+    unreported = [offset for offset in gone if offset not in read.reported]
+    skipped = [offset for offset in gone if offset in intact]
+    slandered = [offset for offset in inside if offset in read.reported and offset not in gone]
+    doubled = sum(read.delivered[truth.keys[offset]] > 1 for offset in inside)
+    breaches = [
+        text
+        for is_so, text in (
+            (read.is_stuck, "a reader did not come to the end of the log"),
+            (skipped, f"{len(skipped)} intact records were skipped: {_spans(skipped)}"),
+            (unreported, f"{len(unreported)} lost records were not reported: {_spans(unreported)}"),
+            (slandered, f"{len(slandered)} delivered records were reported as lost: {_spans(slandered)}"),
+            (doubled, f"{doubled} records were delivered twice"),
+        )
+        if is_so
+    ]
+    return Seen(
+        fault=place.fault,
+        seed=seed,
+        number=number,
+        acknowledged=len(inside),
+        lost=len(gone),
+        doubled=doubled,
+        is_reported=not unreported,
+        recovery_seconds=read.seconds,
+        figures={"intact_records_skipped": float(len(skipped)), "damaged_records": float(len(set(inside) - intact))},
+        breaches=breaches + (read.miscounts if is_first else []),
+    )
+
+
+def _spans(offsets: list[int]) -> str:
+    """Runs of numbers, for people."""
+    starts = [*offsets[:1], *(b for a, b in pairwise(offsets) if b != a + 1)]
+    ends = [*(a for a, b in pairwise(offsets) if b != a + 1), *offsets[-1:]]
+    return ", ".join(f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
