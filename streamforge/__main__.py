@@ -26,6 +26,7 @@ SERVICES = {
     "doctor": "                     repairs the broker's files before it starts",
     "topics": "                     bring topics and rights to the table",
     "reconcile": "                     say what a cut of the log has cost",
+    "events": "                     send the events that waited for the broker",
     "firstboot": "                     passwords, certificate, identity",
 }
 

@@ -49,6 +49,7 @@ PRINCIPALS = (
     _sink("sink-timescaledb"),
     _sink("sink-postgres"),
     Principal(name="reconcile", reads=(Topic.TELEMETRY_RAW,), writes=(Topic.EVENTS_CLEAN,)),
+    Principal(name="events", writes=(Topic.EVENTS_CLEAN,)),
     Principal(name="web", reads=(Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN)),
 )
 SUPER_USERS = tuple(principal.name for principal in PRINCIPALS if principal.is_super)

@@ -20,6 +20,7 @@ _NAMES = {
     "streamforge-instances": "Start of adapters and sinks",
     "streamforge-topics": "Topics of the log",
     "streamforge-reconcile": "What a cut of the log has cost",
+    "streamforge-events": "Events that wait for the log",
     "streamforge-sim": "Simulated plant",
 }
 # systemd.exec(5), $SERVICE_RESULT.

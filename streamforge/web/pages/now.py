@@ -11,7 +11,10 @@ from streamforge.web.view import View, render
 PATH, NAME, TITLE = "/", "now", "Now"
 _BAR = 1000
 MOST_ROWS = 60
-ONCE = ("streamforge-firstboot", "streamforge-instances", "streamforge-topics", "streamforge-reconcile")
+ONCE = (
+    "streamforge-firstboot", "streamforge-instances", "streamforge-topics", "streamforge-reconcile",
+    "streamforge-events",
+)  # fmt: skip
 
 
 def blocks(view: View) -> dict[str, str]:
