@@ -5,6 +5,7 @@ process be killed: a restart would only take away the one who says so. So the un
 long, and whoever waits for a barrier is told in time. A write that failed is the same: nothing here can mend it.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from streamforge import service
 from streamforge.barrier import UNIT
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway import places
+from streamforge.gateway.clock_watch import ClockThread, ClockWatch
+from streamforge.gateway.event_spool import EventSpool, place
 from streamforge.gateway.log_growth import LogGrowth
 from streamforge.gateway.medium import PATIENCE, RECENT, SLOW_SECONDS, Medium
 from streamforge.gateway.sync_worker import PERIOD_NS, SyncWorker, Work
@@ -34,7 +37,7 @@ _log = Log("syncd")
 
 
 class Syncd:
-    """The unit as a component of `service.run`: a thread syncs, the steps look at it."""
+    """The unit as a component of `service.run`: a thread syncs, the steps look at it; another watches the clock."""
 
     def __init__(self, root: Path, file_system: Callable[[Path], FileSystem] = FileSystem) -> None:
         self.metrics = Metrics()
@@ -44,12 +47,14 @@ class Syncd:
         self._growth = LogGrowth(root / "kafka" / "data")
         self._file_system: FileSystem | None = None
         self._worker: SyncWorker | None = None
+        self._clock: ClockThread | None = None
         self._failures = 0
         self._is_silent = False
         self._seconds = self.metrics.histogram("sync_seconds", "How long a sync of the disk took", BUCKETS_SECONDS)
         self._syncs = self.metrics.counter("syncs_total", "Syncs by how they ended; skipped: none was needed", "result")
         for result in ("done", "skipped", "failed"):
             self._syncs.labels(result=result).inc(0)
+        self._clock_steps = self.metrics.counter("clock_steps_total", "Steps of the wall clock that were said")
         self.metrics.gauge("barrier_age_seconds", "Since the begin of the last good sync", self._age_seconds)
 
     def open(self) -> None:
@@ -69,6 +74,10 @@ class Syncd:
             )
         )
         self._worker.start()
+        runtime = Path(os.environ.get("RUNTIME_DIRECTORY", places.runtime()))
+        watch = ClockWatch(EventSpool(place(self._root)).put, runtime)
+        self._clock = ClockThread(watch, self._clock_steps.inc)
+        self._clock.start()
 
     def step(self, stop: threading.Event) -> None:
         """See for a second whether the disk answers."""
@@ -92,6 +101,9 @@ class Syncd:
 
     def close(self) -> None:
         """Let go of the directory, unless a sync hangs in it."""
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            clock.stop(1.0)
         worker, self._worker = self._worker, None
         is_free = worker is None or worker.stop(0)
         if self._file_system is not None and is_free:
