@@ -6,7 +6,7 @@ Units behind one host and port share one connection, one request at a time, each
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from time import monotonic, time_ns
+from time import monotonic, monotonic_ns, time_ns
 
 from streamforge.adapters.base import EVERY_READING, Batch, Device, Poller
 from streamforge.adapters.modbus_config import DeviceRow, ModbusTcpConfig, gap_registers, points_of
@@ -61,7 +61,7 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
         if job.silent >= SILENT_SCANS and monotonic() < job.rests_until_seconds:
             return self.silent(device, NO_RESPONSE.reason)
         scan = Scan()
-        began_ns = time_ns()
+        began_ns = monotonic_ns()
         silence: Failure | None = None
         for question, decoder in job.steps:
             outcome = silence or await self._read(job, question)
@@ -79,7 +79,8 @@ class ModbusTcp(Poller[ModbusTcpConfig]):
             others=scan.others,
             qualities=scan.qualities,
             reasons={index: reason for index, (_, reason) in scan.faults.items()},
-            device_times_us=((began_ns + time_ns()) // 2000,),
+            # The middle of the scan, by one clock only: the wall clock may be set meanwhile.
+            device_times_us=((time_ns() - (monotonic_ns() - began_ns) // 2) // 1000,),
         )
 
     async def close(self) -> None:

@@ -69,9 +69,12 @@ class Gatherer:
         )
 
     def _earlier(self) -> Overview | None:
-        """An overview of some seconds ago, so that the rate is neither noise nor an average over the night."""
-        oldest_us = now_us() - RATE_SECONDS * 1_000_000
-        while self._seen and self._seen[0].time_us < oldest_us:
+        """An overview of some seconds ago, so that the rate is neither noise nor an average over the night.
+
+        None of a time to come: the clock was set back, and it would stay until the clock is there again.
+        """
+        time_us = now_us()
+        while self._seen and not 0 <= time_us - self._seen[0].time_us <= RATE_SECONDS * 1_000_000:
             self._seen.popleft()
         return self._seen[0] if self._seen else None
 

@@ -42,8 +42,8 @@ class Trace:
         self._next_us = 0
 
     def add(self, value: float, time_us: int) -> None:
-        """Take the value in, where its time has come."""
-        if time_us < self._next_us or math.isnan(value) or math.isinf(value):
+        """Take the value in, where its time has come, or the clock was set back."""
+        if self._next_us - self._spacing_us <= time_us < self._next_us or math.isnan(value) or math.isinf(value):
             return
         self._next_us = time_us + self._spacing_us
         self.points.append(value)
@@ -90,7 +90,8 @@ class LastValues:
         self._traces[key].add(value, time_us)
 
     def _forget_counts(self, now_us: int) -> None:
-        while self._counts and self._counts[0][0] < now_us - _RATE_SECONDS * _MICROSECONDS:
+        """Also those of a time to come: the clock was set back, and they would stay until it is there again."""
+        while self._counts and not 0 <= now_us - self._counts[0][0] <= _RATE_SECONDS * _MICROSECONDS:
             self._counts.popleft()
 
     def readings_per_second(self, now_us: int) -> float:

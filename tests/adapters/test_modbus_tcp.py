@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from math import isnan
 from time import time_ns
+from typing import Any
 
 import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType as SimType
 from pymodbus.simulator import SimData, SimDevice
 
+from streamforge.adapters import modbus_tcp
 from streamforge.adapters.base import Batch, ReportRule
 from streamforge.adapters.modbus_config import DeviceRow, Mapping, ModbusTcpConfig, Output, RegisterRow, Source
+from streamforge.adapters.modbus_link import Failure
 from streamforge.adapters.modbus_tcp import ModbusTcp
 from streamforge.adapters.tags import DataType, Order
 from streamforge.model import Kind, Quality
@@ -53,6 +56,28 @@ def test_two_units_of_a_real_server_are_read_over_one_connection(unused_tcp_port
             assert (first.values, second.values) == ((10.0, 20.5), (20.0, 20.5))
             assert first.qualities == b""
             assert before_us <= first.device_times_us[0] <= time_ns() // 1000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("step_seconds", [86_400 * 365, -86_400 * 365])
+def test_a_clock_that_is_set_during_a_scan_leaves_its_time_close_to_the_gateways(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, step_seconds: int
+) -> None:
+    async def main() -> None:
+        settings = config(unused_tcp_port, pump(RegisterRow(param="speed", at="40003")))
+        async with pymodbus_server(unused_tcp_port), adapter(settings) as modbus:
+            await poll_connected(modbus, "pump")
+            offset_ns, read = [0], modbus._read
+
+            async def set_and_read(*words: Any) -> bytes | Failure:
+                offset_ns[0] = step_seconds * 10**9
+                return await read(*words)
+
+            monkeypatch.setattr(modbus_tcp, "time_ns", lambda: time_ns() + offset_ns[0])
+            monkeypatch.setattr(modbus, "_read", set_and_read)
+            batch = await poll_connected(modbus, "pump")
+            assert abs(batch.device_times_us[0] - (time_ns() + offset_ns[0]) // 1000) < 1_000_000
 
     asyncio.run(main())
 

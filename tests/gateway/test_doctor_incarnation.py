@@ -167,3 +167,18 @@ def test_a_lost_list_makes_every_position_of_it_begin_again(gateway: Gateway) ->
     for number in (1, 2, 3):
         assert gateway.known.clamp(FLOW, Position(next_offset=10, incarnation=number)).next_offset == 0
     assert gateway.start("b") == []
+
+
+def test_a_list_that_is_lost_twice_while_the_clock_stands_in_1970_is_told_from_the_one_before(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incarnation, "now_us", lambda: 30_000_000)
+    numbers = []
+    gateway.start("b")
+    for _ in range(2):
+        for name in (FILE, incarnation.SECOND_FILE):
+            (gateway.kafka / name).write_bytes(b"")
+        gateway.start("b")
+        numbers.append(gateway.known.current)
+    for number in (29, 30, numbers[0]):
+        assert gateway.known.clamp(FLOW, Position(next_offset=10, incarnation=number)).next_offset == 0

@@ -1,7 +1,13 @@
 """What a unit says becomes what the page shows."""
 
+from pathlib import Path
+
+import pytest
+
+from streamforge.gateway import overview
 from streamforge.gateway.overview import State, UnitView
-from streamforge.web.gather import devices_of, unit_of
+from streamforge.web import gather
+from streamforge.web.gather import Gatherer, devices_of, unit_of
 
 
 def view(*devices: dict[str, object]) -> UnitView:
@@ -34,3 +40,16 @@ def test_the_client_librarys_words_do_not_reach_the_page() -> None:
     status = "waiting for the broker: the broker at 127.0.0.1:9092 is away: KafkaTimeoutError"
     away = UnitView(unit="streamforge-transform-validator", state=State.DEGRADED, details={}, status=status)
     assert unit_of(away).status == "waits for the log (Kafka)"
+
+
+def test_what_was_seen_before_the_clock_was_set_back_is_not_kept_until_it_is_there_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "KEEP_SECONDS", 0.0)
+    gatherer, clock = Gatherer(run=tmp_path, root=tmp_path), [1_790_000_000_000_000]
+    for module in (gather, overview):
+        monkeypatch.setattr(module, "now_us", lambda: clock[0])
+    for step_us in (0, 1_000_000, -31_536_000_000_000, 1_000_000, 1_000_000):
+        clock[0] += step_us
+        gatherer.snapshot()
+    assert len(gatherer._seen) == 3

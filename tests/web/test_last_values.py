@@ -60,3 +60,12 @@ def test_parameters_are_bounded() -> None:
         values._values["filler", str(number)] = values._values.get(("filler", "0"))  # type: ignore[assignment]
     values.take(peers.batch("boiler-1", 1, START), seen_us=START)
     assert not values.of("boiler-1")
+
+
+def test_a_clock_that_was_set_back_neither_keeps_the_rate_nor_stops_the_trace() -> None:
+    values, trace = LastValues(), Trace()
+    for second in (0, 1, -86_400, -86_399):
+        values.take(peers.batch("boiler-1", 0, START), seen_us=START + second * SECOND)
+        trace.add(float(second), START + second * SECOND)
+    assert values.readings_per_second(START - 86_399 * SECOND) == 6 * 2 / 10
+    assert list(trace.points) == [0.0, 1.0, -86_400.0, -86_399.0]

@@ -6,6 +6,7 @@ list, twice; `kafka/writer.json` says in which boot which log was last written.
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ STOPPED_IN_ORDER = ".kafka_cleanshutdown"
 ANOTHER_LOG = "it is another log"
 RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 _MODE = 0o640
+LEAST_DRAWN = 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,10 @@ def _now(before: Writer | None, boot_id: str, directory_id: str) -> Writer:
 def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: Writer) -> Incarnations | None:
     """The list with a new incarnation; None where the one in force goes on."""
     if held is None:
-        # Above any number of the lost list, so that none of its positions is taken for one of this.
-        lost = Incarnation(
-            number=now_us() // 1_000_000, opened_at_us=now_us(), reason="the list was lost", is_fresh=True
-        )
+        # Above any that was counted up to and never the one of another lost list, so that no position of either is
+        # taken for one of this. Drawn, because the clock may stand in 1970 each time.
+        number = LEAST_DRAWN + secrets.randbelow(LEAST_DRAWN)
+        lost = Incarnation(number=number, opened_at_us=now_us(), reason="the list was lost", is_fresh=True)
         return Incarnations(opened=(lost,))
     if before is not None and now.directory_id and before.set_aside == now.directory_id:
         # What was put in its place never served, so no position is of it.
