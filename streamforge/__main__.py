@@ -23,6 +23,7 @@ SERVICES = {
     "web": "                     the local page",
     "kafka": "                     the broker's supervisor",
     "syncd": "                     what is written is on the disk half a second later",
+    "overflow": "                     keep the log within its disk budget",
     "doctor": "                     repairs the broker's files before it starts",
     "topics": "                     bring topics and rights to the table",
     "reconcile": "                     say what a cut of the log has cost",

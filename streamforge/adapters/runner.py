@@ -26,6 +26,7 @@ from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import Quality, Source
+from streamforge.pressure import Gate
 from streamforge.service import Component
 
 _log = Log("adapter")
@@ -71,6 +72,7 @@ class PollerComponent:
         self._epochs = Epochs(state_directory, self._adapter_id)
         self._link = Link(connection, self._adapter_id)
         self._clock = ClockQuality()
+        self._gate = Gate()
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped_said = 0
@@ -141,14 +143,16 @@ class PollerComponent:
 
     def _push(self, outbox: Outbox) -> None:
         settled = outbox.settle()
-        if settled or outbox.is_empty:
+        gated = self._gate.reason
+        if settled or outbox.is_empty or gated:
             self._acknowledged_at = time.monotonic()
         if settled:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
         if outbox.numbered > self._epochs.promised and not self._is_disk_said:
             self._note_count(outbox)
-        self._link.pump(outbox)
+        if not gated:
+            self._link.pump(outbox)
         if outbox.dropped > self._dropped_said:
             self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
             self._dropped_said = outbox.dropped
@@ -245,7 +249,8 @@ class PollerComponent:
         outbox = self._outbox
         if outbox is None:
             return
-        while not outbox.is_empty and self._link.is_connected and time.monotonic() < deadline:
+        # What the gate keeps back is not waited for: it is gone with this process, and was never counted as read.
+        while not outbox.is_empty and not self._is_kept_back(outbox) and time.monotonic() < deadline:
             self._push(outbox)
             try:
                 self._link.finish(max(0.1, deadline - time.monotonic()))
@@ -254,6 +259,10 @@ class PollerComponent:
                 break
         outbox.settle()
         self._note_count(outbox, is_last=outbox.is_empty)
+
+    def _is_kept_back(self, outbox: Outbox) -> bool:
+        """Whether nothing more goes to the log: it is away, or it has all that the gate let through."""
+        return not self._link.is_connected or (bool(self._gate.reason) and not outbox.oldest_in_flight)
 
     def _cancel(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -278,7 +287,8 @@ class PollerComponent:
 
     def _is_well(self) -> bool:
         records = self._records.values()
-        return not self._broker_reason() and all(r.state is DeviceState.ONLINE and not r.refused for r in records)
+        is_taken = not self._broker_reason() and not self._gate.reason
+        return is_taken and all(r.state is DeviceState.ONLINE and not r.refused for r in records)
 
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
@@ -289,12 +299,14 @@ class PollerComponent:
         parts = [f"{sum(here.values())} of {len(here)} devices answer"]
         parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
         parts += [f"{key}: {record.refused}" for key, record in self._records.items() if record.refused]
-        if reason := self._broker_reason():
+        if full := self._gate.reason:
+            parts.append(f"readings wait in memory: {full}")
+        elif reason := self._broker_reason():
             parts.append(f"waiting for the broker: {reason}")
         return "; ".join(parts)
 
     def health(self) -> Health:
-        """DEGRADED while a device or the broker is away, or a device does not have what the configuration asks for."""
+        """DEGRADED while a device or the broker is away, or the disk full, or a device lacks what the file asks for."""
         return Health(
             state=State.HEALTHY if self._is_well() else State.DEGRADED,
             status=self.status(),
@@ -305,6 +317,7 @@ class PollerComponent:
                 "devices": [self._device_details(device) for device in self._devices],
                 "ledger": [_ledger_row(count) for count in self._epoch_counts()],
                 "waiting_bytes": self._waiting_bytes(),
+                "is_gated": bool(self._gate.reason),
             },
         )
 

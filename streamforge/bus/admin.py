@@ -30,6 +30,7 @@ from kafka.errors import KafkaError
 from streamforge.bus.connection import RECONNECT_MS, Connection, watch_authentication
 from streamforge.bus.failures import translate
 from streamforge.errors import Fatal, NotConnected
+from streamforge.progress import Partition
 
 BOOTSTRAP_TIMEOUT_MS = 30_000
 REQUEST_TIMEOUT_MS = 10_000
@@ -54,6 +55,7 @@ class Grant:
     topic: str
     read: bool = False
     write: bool = False
+    delete: bool = False
 
 
 class Admin:
@@ -175,6 +177,14 @@ class Admin:
             offset: int = self._client.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
         return offset
 
+    def delete_records(self, ends: Mapping[Partition, int]) -> None:
+        """Let each partition begin at this offset; one that begins later already stays as it is.
+
+        The broker removes the files of segments that lie wholly before it some seconds later.
+        """
+        with translated(self._connection, ", ".join(sorted({place.topic for place in ends}))):
+            self._client.delete_records({TopicPartition(*place): offset for place, offset in ends.items()})
+
 
 @contextmanager
 def translated(connection: Connection, topic: str = "") -> Iterator[None]:
@@ -203,6 +213,7 @@ def _rules(grant: Grant) -> list[Rule]:
     operations = [ACLOperation.DESCRIBE]
     operations += [ACLOperation.READ] if grant.read else []
     operations += [ACLOperation.WRITE] if grant.write else []
+    operations += [ACLOperation.DELETE] if grant.delete else []
     return [(f"User:{grant.principal}", grant.topic, int(operation)) for operation in operations]
 
 

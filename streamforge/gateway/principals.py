@@ -8,9 +8,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamforge.gateway.topics import TOPICS, Priority
 from streamforge.model import AGGREGATES, DELIVERED, Topic
 
 CREDENTIAL_PREFIX = "kafka-"
+EVICTABLE = tuple(share.topic for share in TOPICS if share.priority is not Priority.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +22,14 @@ class Principal:
     name: str
     reads: tuple[Topic, ...] = ()
     writes: tuple[Topic, ...] = ()
+    deletes: tuple[Topic, ...] = ()
     # Whoever may grant rights has every right; the broker says so for these, instead of ACLs that only look narrower.
     is_super: bool = False
 
     @property
     def readable(self) -> tuple[Topic, ...]:
         """Every topic it may read, sorted."""
-        return tuple(sorted({*self.reads, *self.writes}))
+        return tuple(sorted({*self.reads, *self.writes, *self.deletes}))
 
 
 def _sink(name: str) -> Principal:
@@ -50,6 +53,8 @@ PRINCIPALS = (
     _sink("sink-postgres"),
     Principal(name="reconcile", reads=(Topic.TELEMETRY_RAW,), writes=(Topic.EVENTS_CLEAN,)),
     Principal(name="events", writes=(Topic.EVENTS_CLEAN,)),
+    # It reads when the records were written that it deletes.
+    Principal(name="overflow", writes=(Topic.EVENTS_CLEAN, Topic.ALARMS_RAW), deletes=EVICTABLE),
     Principal(name="web", reads=(Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN)),
 )
 SUPER_USERS = tuple(principal.name for principal in PRINCIPALS if principal.is_super)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from streamforge.config.loading import load
 from streamforge.config.values import Bounds
-from streamforge.gateway.topics import MAX_PARTITIONS
+from streamforge.gateway.topics import MAX_PARTITIONS, MEBIBYTE, smallest_budget_bytes
 
 _SIZE = re.compile(r"(\d+)([KMGT]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -23,6 +23,11 @@ class KafkaSettings:
     def __post_init__(self) -> None:
         if self.disk_limit and not _SIZE.fullmatch(self.disk_limit):
             msg = f'disk_limit = "{self.disk_limit}" is not a size such as "20G"'
+            raise ValueError(msg)
+        smallest = smallest_budget_bytes(self.partitions)
+        if self.disk_limit and self.disk_limit_bytes < smallest:
+            least = -(-smallest // MEBIBYTE)
+            msg = f'disk_limit = "{self.disk_limit}" is too small for {self.partitions} partitions: at least "{least}M"'
             raise ValueError(msg)
 
     @property

@@ -1,7 +1,6 @@
 """`streamforge topics`: the oneshot that brings the broker's topics, rights and users to the tables."""
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,13 @@ from streamforge.bus.admin import Admin, Grant, TopicSpec
 from streamforge.bus.connection import Connection
 from streamforge.errors import ConfigError, StreamForgeError
 from streamforge.gateway import places
+from streamforge.gateway.disk_budget import disk_budget_bytes, require_enough
 from streamforge.gateway.principals import PRINCIPALS, passwords
 from streamforge.gateway.settings import load_settings
 from streamforge.gateway.topics import TOPICS
 from streamforge.logs import Log
 from streamforge.notify import Notifier
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
-
-DISK_SHARE_PERCENT = 85
 
 _log = Log("topics")
 
@@ -38,12 +36,6 @@ class Changes:
         return f"users: {', '.join(self.users) or '-'}; topics: {', '.join(self.topics) or '-'}; {rights}"
 
 
-def disk_budget_bytes(data: Path, limit_bytes: int = 0) -> int:
-    """What all topics together may take: the limit where there is one, else 85 % of the file system of `data`."""
-    whole = shutil.disk_usage(data).total * DISK_SHARE_PERCENT // 100
-    return min(limit_bytes, whole) if limit_bytes else whole
-
-
 def specs(budget_bytes: int, partitions: int) -> list[TopicSpec]:
     """The table as what Kafka is asked for."""
     return [
@@ -55,7 +47,13 @@ def specs(budget_bytes: int, partitions: int) -> list[TopicSpec]:
 def grants() -> list[Grant]:
     """The rights of all principals but the super users, who need none."""
     return [
-        Grant(principal=principal.name, topic=topic, read=True, write=topic in principal.writes)
+        Grant(
+            principal=principal.name,
+            topic=topic,
+            read=True,
+            write=topic in principal.writes,
+            delete=topic in principal.deletes,
+        )
         for principal in PRINCIPALS
         if not principal.is_super
         for topic in principal.readable
@@ -74,11 +72,13 @@ def set_up(admin: Admin, *, credentials: dict[str, str], budget_bytes: int, part
 def set_up_gateway(connection: Connection, credentials: Path) -> Changes:
     """The same for this gateway, by the generation in force. Raises StreamForgeError."""
     settings = load_settings(places.configuration()).kafka
+    budget_bytes = disk_budget_bytes(places.root(), settings.disk_limit_bytes)
+    require_enough(places.root(), budget_bytes, settings.partitions)
     with Admin(connection) as admin:
         return set_up(
             admin,
             credentials=passwords(credentials),
-            budget_bytes=disk_budget_bytes(places.root(), settings.disk_limit_bytes),
+            budget_bytes=budget_bytes,
             partitions=settings.partitions,
         )
 

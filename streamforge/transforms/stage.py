@@ -58,6 +58,8 @@ class Stage:
         self._out = Partition(transform.output, number)
         self._writer = f"{type(transform).__name__.lower()}/{number}"
         self.next_offset = 0
+        # The oldest input that a restart reads again, as the newest own output says it.
+        self._hold_offset = 0
         self._incarnations = Incarnations()
         self._side_next: dict[str, int] = {}
         self._standing_sides: Counter[tuple[str, int]] = Counter()
@@ -83,6 +85,7 @@ class Stage:
             yield from self._learn_sides(reader, {})
             return
         self.next_offset = self._clamped(mark.position, ends[self.place])
+        self._hold_offset = min(mark.hold, self.next_offset)
         yield from self._learn_sides(reader, self._sides_since(mark))
         for fetched in reader.stretch(self._out, max(mark.scan, starts[self._out]), ends[self._out]):
             self._tell_standing(fetched)
@@ -265,6 +268,7 @@ class Stage:
             self._written.append((due.next_offset, offset))
             self._out_next = offset + 1
             due.group.open_count -= 1
+            self._hold_offset = hold
             self._metrics.records_out.inc(count)
 
         try:
@@ -286,10 +290,13 @@ class Stage:
         return self._written[0][1] if self._written else self._out_next
 
     def details(self, lags: Mapping[Partition, int]) -> dict[str, object]:
-        """Input, output, position and lag, for health."""
+        """Input, output, position and lag, for health; `hold_offset` is the oldest input that it still needs."""
         lag = lags.get(self.place, 0)
         return {
             "input": self.place.topic,
+            "partition": self.place.number,
+            "hold_offset": self._hold_offset,
+            "incarnation": self._incarnations.current,
             "output": self._out.topic,
             "next_offset": self.next_offset,
             "end_offset": self.next_offset + lag,

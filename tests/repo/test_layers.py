@@ -7,7 +7,7 @@ from tests.repo.tree import imports, modules
 ORDER = (
     {"errors", "model", "progress", "incarnations"},
     {"codec", "config"},
-    {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier"},
+    {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier", "pressure"},
     {"service"},
     {"bus"},
     {"adapters"},

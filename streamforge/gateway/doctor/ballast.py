@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamforge.gateway.doctor.report import Finding
+from streamforge.gateway.topics import BALLAST_BYTES
 
 FILE = "ballast"
-BYTES = 64 * 1024 * 1024
+BYTES = BALLAST_BYTES
 # Below either the broker is about to end, or does not start.
 LEAST_FREE_BYTES, LEAST_FREE_PERCENT = BYTES, 2
 # It is made only where it takes a tenth of what is free.

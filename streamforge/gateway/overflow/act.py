@@ -1,0 +1,161 @@
+"""The helper process: tells of an eviction, then makes it. It alone loads the Kafka client, and ends when it is done.
+
+The order of things: decide and note it on the disk; the events, until the broker has them on the disk; the deletion;
+forget the note. A process killed anywhere is repeated by the next with the very same events, by the note.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from streamforge import logs
+from streamforge.bus.admin import Admin
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
+from streamforge.bus.reader import Reader
+from streamforge.clock import now_us
+from streamforge.codec import encode
+from streamforge.errors import NotConnected, StreamForgeError
+from streamforge.gateway.durable import write_durably
+from streamforge.gateway.overflow import alarm_note
+from streamforge.gateway.overflow.alarm_note import AlarmNote
+from streamforge.gateway.overflow.eviction import Eviction, alarm, event, from_json, undelivered
+from streamforge.gateway.overflow.order import PENDING, Done, Order
+from streamforge.gateway.overflow.plan import Cut
+from streamforge.gateway.overflow.tiers import Tier
+from streamforge.logs import Log
+from streamforge.model import Alarm, Event, Topic
+from streamforge.progress import Partition
+
+EVENTS, ALARMS = Partition(Topic.EVENTS_CLEAN.value), Partition(Topic.ALARMS_RAW.value)
+FLUSH_SECONDS = 10.0
+BOOTSTRAP_MS = 5_000
+TIME_SECONDS = 1.0
+_log = Log("overflow")
+
+
+class Actor:
+    """One run, with its notes in the directory `state`."""
+
+    def __init__(self, connection: Connection, state: Path) -> None:
+        self._connection = connection
+        self._state = state
+        self._pending = state / PENDING
+
+    def act(self, order: Order) -> Done:
+        """First what an earlier run did not end, then the order. Raises StreamForgeError."""
+        evicted = self._carry_out(self._left_over())
+        decided, starts = self._decide(order)
+        if decided:
+            self._note(decided)
+            evicted += self._carry_out(decided)
+        self._tend_alarm(order)
+        return Done(evicted=tuple(evicted), starts=starts | {_place(one): one.end for one in evicted})
+
+    def _left_over(self) -> list[Eviction]:
+        """What was noted and perhaps not done; of an incarnation that is over it means nothing."""
+        try:
+            noted = [from_json(one) for one in json.loads(self._pending.read_text())]
+        except (OSError, ValueError, TypeError):
+            return []
+        current = self._connection.incarnations().current
+        return [one for one in noted if one.incarnation == current]
+
+    def _decide(self, order: Order) -> tuple[list[Eviction], dict[Partition, int]]:
+        """What of the order is still there, as evictions; and where the partitions begin."""
+        if not order.cuts:
+            return [], {}
+        reader = Reader(self._connection)
+        try:
+            starts = reader.starts([cut.place for cut in order.cuts])
+            now = now_us()
+            found = [
+                self._eviction(reader, cut, starts[cut.place], order.tier, now)
+                for cut in order.cuts
+                if starts[cut.place] < cut.end
+            ]
+        finally:
+            reader.close()
+        return found, starts
+
+    def _eviction(self, reader: Reader, cut: Cut, first: int, tier: str, now: int) -> Eviction:
+        return Eviction(
+            topic=cut.place.topic,
+            number=cut.place.number,
+            first=first,
+            end=cut.end,
+            size_bytes=cut.size_bytes,
+            oldest_us=_time_us(reader, cut.place, first),
+            newest_us=_time_us(reader, cut.place, cut.end - 1),
+            incarnation=reader.incarnations.current,
+            decided_us=now,
+            tier=tier,
+            undelivered=undelivered(cut, first),
+        )
+
+    def _note(self, decided: Sequence[Eviction]) -> None:
+        """A disk that is so full that it does not even take this is all the more in need of the deletion."""
+        try:
+            write_durably(self._pending, json.dumps([asdict(one) for one in decided]).encode())
+        except OSError as error:
+            _log.warning("eviction_not_noted", reason=str(error))
+
+    def _carry_out(self, decided: list[Eviction]) -> list[Eviction]:
+        if decided:
+            self._send(EVENTS, [event(one) for one in decided])
+            with Admin(self._connection, bootstrap_timeout_ms=BOOTSTRAP_MS) as admin:
+                admin.delete_records({_place(one): one.end for one in decided})
+        with suppress(OSError):
+            self._pending.unlink()
+        return decided
+
+    def _tend_alarm(self, order: Order) -> None:
+        note = alarm_note.load(self._state)
+        told = partial(alarm, used_percent=order.used_percent, threshold=float(Tier.GATE))
+        if order.is_alarm_wanted and not note.is_sent:
+            note = replace(note, raised_at_us=note.raised_at_us or now_us())
+            note.save(self._state)
+            self._send(ALARMS, [told(raised_at_us=note.raised_at_us)])
+            replace(note, is_sent=True).save(self._state)
+        elif not order.is_alarm_wanted and note.raised_at_us:
+            self._send(ALARMS, [told(raised_at_us=note.raised_at_us, cleared_at_us=now_us())])
+            AlarmNote().save(self._state)
+
+    def _send(self, place: Partition, records: Sequence[Event | Alarm]) -> None:
+        """These topics are flushed before every acknowledgement."""
+        producer = Producer(self._connection, (place.topic,))
+        try:
+            for one in records:
+                producer.send(place, one.asset_id.encode(), encode(one), (), lambda _offset: None)
+            if not producer.flush(FLUSH_SECONDS):
+                raise NotConnected("the broker does not acknowledge what there is to say")
+        finally:
+            producer.close()
+
+
+def _place(one: Eviction) -> Partition:
+    return Partition(one.topic, one.number)
+
+
+def _time_us(reader: Reader, place: Partition, offset: int) -> int:
+    """When the log took a record; 0 where it cannot be read (any more)."""
+    with suppress(NotConnected):
+        for fetched in reader.stretch(place, offset, offset + 1, TIME_SECONDS):
+            return fetched.kafka_time_us
+    return 0
+
+
+def main(state: Path) -> int:
+    """One order from standard input, its answer on standard output; 0 = done, 1 = not all of it."""
+    logs.set_up()
+    order = Order.from_json(sys.stdin.read())
+    try:
+        done = Actor(Connection.from_environment("overflow"), state).act(order)
+    except (StreamForgeError, OSError) as error:
+        done = Done(error=str(error) or type(error).__name__)
+    print(done.to_json())
+    return 1 if done.error else 0

@@ -1,0 +1,139 @@
+"""The log as its files are: partitions, their segments, and what all of it takes on the disk. No broker is asked."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamforge.progress import Partition
+
+_BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own (stat(2))
+_LOG = ".log"
+_DIGITS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One segment: its first offset, and what it takes with its indexes. `written_ns` serves to order, no more."""
+
+    first: int
+    size_bytes: int
+    written_ns: int
+    is_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionLog:
+    """One partition with its segments, oldest first, and all that its folder takes."""
+
+    place: Partition
+    segments: tuple[Segment, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLook:
+    """The whole log at one moment."""
+
+    size_bytes: int = 0
+    partitions: tuple[PartitionLog, ...] = ()
+
+    def topic_bytes(self, topic: str) -> int:
+        """What all partitions of a topic take."""
+        return sum(one.size_bytes for one in self.partitions if one.place.topic == topic)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A folder as it was last listed: valid until its time changes, and the newest segment grows meanwhile."""
+
+    time_ns: int
+    log: PartitionLog
+    newest: tuple[str, ...]
+    newest_bytes: int
+    is_settled: bool
+
+
+@dataclass(slots=True)
+class LogUse:
+    """Kafka's data directory, looked at again and again; a folder is listed only after it changed."""
+
+    folder: Path
+    _known: dict[str, _Known] = field(default_factory=dict)
+
+    def look(self) -> LogLook:
+        """What the log takes now. A log that is not there takes nothing. Raises OSError where it may not be seen."""
+        try:
+            with os.scandir(self.folder) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_dir())
+        except FileNotFoundError:
+            return LogLook()
+        known, self._known = self._known, {}
+        partitions = [one for name in names if (one := self._partition(name, known.get(name)))]
+        return LogLook(size_bytes=sum(one.size_bytes for one in partitions), partitions=tuple(partitions))
+
+    def _partition(self, name: str, before: _Known | None) -> PartitionLog | None:
+        path = self.folder / name
+        try:
+            time_ns = path.stat().st_mtime_ns
+            is_same = before is not None and before.time_ns == time_ns
+            if before is None or not is_same or not before.is_settled:
+                before = _listed(path, time_ns, is_settled=is_same)
+            self._known[name] = before
+            grown = _taken(path, before.newest) - before.newest_bytes
+        except FileNotFoundError:  # a topic is just being removed
+            return None
+        log = before.log
+        return PartitionLog(place=log.place, segments=log.segments, size_bytes=log.size_bytes + grown)
+
+
+def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
+    """Every file by its stem. One that vanishes meanwhile takes nothing; a folder of another name has no segments."""
+    sizes: dict[str, int] = {}
+    files: dict[str, list[str]] = {}
+    logs: dict[str, os.stat_result] = {}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            try:
+                seen = entry.stat()
+            except FileNotFoundError:
+                continue
+            stem = entry.name.partition(".")[0]
+            sizes[stem] = sizes.get(stem, 0) + seen.st_blocks * _BLOCK_BYTES
+            files.setdefault(stem, []).append(entry.name)
+            if entry.name == stem + _LOG and len(stem) == _DIGITS and stem.isdecimal():
+                logs[stem] = seen
+    newest = max(logs, default="")
+    return _Known(
+        time_ns=time_ns,
+        log=PartitionLog(
+            place=_place(path.name), segments=_segments(logs, sizes), size_bytes=sum(sizes.values(), start=0)
+        ),
+        newest=tuple(files.get(newest, ())),
+        newest_bytes=sizes.get(newest, 0),
+        is_settled=is_settled,
+    )
+
+
+def _segments(logs: dict[str, os.stat_result], sizes: dict[str, int]) -> tuple[Segment, ...]:
+    return tuple(
+        Segment(
+            first=int(stem), size_bytes=sizes[stem], written_ns=logs[stem].st_mtime_ns, is_empty=not logs[stem].st_size
+        )
+        for stem in sorted(logs)
+    )
+
+
+def _place(name: str) -> Partition:
+    topic, _, number = name.rpartition("-")
+    return Partition(topic, int(number)) if topic and number.isdecimal() else Partition(name)
+
+
+def _taken(path: Path, names: Iterable[str]) -> int:
+    total = 0
+    for name in names:
+        try:
+            total += (path / name).stat().st_blocks * _BLOCK_BYTES
+        except FileNotFoundError:
+            continue
+    return total
