@@ -55,11 +55,12 @@ def is_after_hole(headers: Headers) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Readings of one adapter's epoch that a sink has dealt with, each counted where it happens.
+    """Readings of one adapter's epoch in one partition that a sink has dealt with, each counted where it happens.
 
     `delivered` were written to the target, `rejected` were taken out by the validator before, `evicted` were gone from
     the log before this sink read them. `next_count` is the adapter's own number of the first reading not yet seen, and
-    `last_offset` where its last batch stood.
+    `last_offset` where its last batch stood. An adapter numbers over all partitions, so of several each has gaps, and
+    `evicted` is at most so many.
     """
 
     delivered: int = 0
@@ -72,30 +73,38 @@ class Counted:
 AdapterEpoch = tuple[str, int]
 
 
+class CountKey(NamedTuple):
+    """What is counted together: one epoch of an adapter in one partition, where its numbers only grow."""
+
+    adapter_id: str
+    epoch: int
+    partition: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a sink stores with its data: positions by partition, readings counted by (adapter_id, epoch).
+    """What a sink stores with its data: positions by partition, and readings counted.
 
-    `holes`: before which offset of a partition readings were last lost, whether there or further up.
+    `holes` says for each partition the offset after the newest stretch that the log had lost before the sink read it.
     """
 
     positions: Mapping[Partition, Position] = field(default_factory=dict)
-    counts: Mapping[AdapterEpoch, Counted] = field(default_factory=dict)
+    counts: Mapping[CountKey, Counted] = field(default_factory=dict)
     holes: Mapping[Partition, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of JSON, the form in which every sink stores it."""
         positions = [[*place, at.next_offset, at.incarnation, at.topic_id] for place, at in self.positions.items()]
         counts = [
-            [*key, c.delivered, c.rejected, c.evicted, c.next_count, c.last_offset]
+            [key.adapter_id, key.epoch, c.delivered, c.rejected, c.evicted, c.next_count, c.last_offset, key.partition]
             for key, c in sorted(self.counts.items())
         ]
-        holes = [[*place, offset] for place, offset in sorted(self.holes.items())]
+        holes = [[*place, offset] for place, offset in self.holes.items()]
         return json.dumps({"positions": positions, "counts": counts, "holes": holes}, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str | bytes) -> "Progress":
-        """The inverse of `to_json`. Raises ValueError where the text is not one."""
+        """The inverse of `to_json`; counts without a partition are of the first. Raises ValueError on anything else."""
         try:
             parsed = json.loads(text)
             positions = {
@@ -103,8 +112,10 @@ class Progress:
                 for topic, number, offset, incarnation, topic_id in parsed["positions"]
             }
             counts = {
-                (adapter, epoch): Counted(delivered=d, rejected=r, evicted=e, next_count=n, last_offset=at)
-                for adapter, epoch, d, r, e, n, at in parsed["counts"]
+                CountKey(adapter, epoch, *number): Counted(
+                    delivered=d, rejected=r, evicted=e, next_count=n, last_offset=at
+                )
+                for adapter, epoch, d, r, e, n, at, *number in parsed["counts"]
             }
             holes = {Partition(topic, number): offset for topic, number, offset in parsed.get("holes", ())}
         except (KeyError, TypeError) as error:

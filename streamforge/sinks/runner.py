@@ -169,7 +169,7 @@ class SinkComponent:
             return
         if is_after_hole(record.headers):
             tally.hole(record.partition, record.offset)
-        if tally.has(record.record):
+        if tally.has(record.record, record.partition.number):
             return
         if not self._batch:
             self._oldest_at = time.monotonic()

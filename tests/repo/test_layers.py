@@ -5,7 +5,7 @@ import pytest
 from tests.repo.tree import imports, modules
 
 ORDER = (
-    {"errors", "model", "progress", "incarnations"},
+    {"errors", "model", "progress", "counting", "incarnations"},
     {"codec", "config"},
     {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier", "pressure"},
     {"service"},

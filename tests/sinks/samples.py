@@ -18,7 +18,7 @@ from streamforge.model import (
     Value,
     names,
 )
-from streamforge.progress import Counted, Partition, Position, Progress, Stored
+from streamforge.progress import Counted, CountKey, Partition, Position, Progress, Stored
 
 SOURCE = Source(
     asset_id="pump-1", adapter_id="plant", adapter_version="0.1.0", pipeline_id="main", hostname="gateway-1"
@@ -123,7 +123,7 @@ def progress(next_offset: int, *, partition: Partition = CLEAN, incarnation: int
     """Everything before `next_offset` is done."""
     return Progress(
         positions={partition: Position(next_offset=next_offset, incarnation=incarnation, topic_id="t")},
-        counts={("plant", 1): Counted(delivered=2 * next_offset, next_count=2 * next_offset)},
+        counts={CountKey("plant", 1): Counted(delivered=2 * next_offset, next_count=2 * next_offset)},
     )
 
 

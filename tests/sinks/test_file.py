@@ -14,7 +14,7 @@ import pytest
 from streamforge.config import load
 from streamforge.errors import Rejected
 from streamforge.model import Kind
-from streamforge.progress import Position, Progress
+from streamforge.progress import CountKey, Position, Progress
 from streamforge.sinks.file import FileConfig, FileSink
 from streamforge.sinks.gzip_log import members
 from streamforge.sinks.lines import Layout
@@ -263,7 +263,10 @@ def test_every_record_of_the_log_fits_both_layouts(directory: Path) -> None:
 def test_progress_of_many_epochs_still_fits(directory: Path) -> None:
     many = Progress(
         positions={CLEAN: Position(next_offset=1)},
-        counts={(f"adapter-{number % 40}", number): progress(number).counts["plant", 1] for number in range(3000)},
+        counts={
+            CountKey(f"adapter-{number % 40}", number): progress(number).counts[CountKey("plant", 1)]
+            for number in range(3000)
+        },
     )
     one = sink(directory)
     one.connect()

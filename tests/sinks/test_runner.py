@@ -14,7 +14,7 @@ from streamforge.errors import NotConnected, Rejected
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.incarnations import Incarnations
 from streamforge.model import DeadLetter, ReadingBatch
-from streamforge.progress import Partition, Position, Progress, Stored
+from streamforge.progress import CountKey, Partition, Position, Progress, Stored
 from streamforge.sinks.base import BatchRule, Sink, SinkConfig
 from streamforge.sinks.runner import SinkComponent
 from tests.broker import new_broker
@@ -95,7 +95,7 @@ def test_everything_is_delivered_once_and_in_order(running: ThrowAwayBroker) -> 
     component.close()
     assert target.rows == list(range(1, 21))
     assert target.progress.positions[CLEAN].next_offset == 20
-    assert target.progress.counts["plant", 1].delivered == 20
+    assert target.progress.counts[CountKey("plant", 1)].delivered == 20
 
 
 def test_a_batch_is_cut_by_the_number_of_readings(running: ThrowAwayBroker) -> None:
@@ -175,7 +175,7 @@ def test_refused_records_go_to_the_dead_letters_and_count_as_rejected(running: T
     component.close()
     assert target.rows == [1, 2, 3, 4, 5]
     assert target.progress.positions[CLEAN].next_offset == 6, "the refused record is not met again"
-    assert target.progress.counts["plant", 1].rejected == 1
+    assert target.progress.counts[CountKey("plant", 1)].rejected == 1
     letters = checker.records(running.connection("admin"), "dlq.telemetry")
     assert [letter.reason for letter in letters if isinstance(letter, DeadLetter)] == ["test: no NUL in a text"]
 
@@ -195,7 +195,7 @@ def test_a_new_incarnation_of_the_log_sends_the_reader_back_to_what_outlived_it(
     component.close()
     assert target.rows[10:] == [11, 12], "7 to 9 were read again, and are those that were delivered before"
     assert target.progress.positions[CLEAN] == Position(next_offset=12, incarnation=2)
-    assert target.progress.counts["plant", 1].delivered == 12
+    assert target.progress.counts[CountKey("plant", 1)].delivered == 12
 
 
 def test_draining_writes_what_was_read(running: ThrowAwayBroker) -> None:

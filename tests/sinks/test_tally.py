@@ -2,7 +2,7 @@
 
 from streamforge.incarnations import Incarnations
 from streamforge.model import ReadingBatch
-from streamforge.progress import Counted, Partition, Position, Progress, Stored
+from streamforge.progress import Counted, CountKey, Partition, Position, Progress, Stored
 from streamforge.sinks.tally import MOST_EPOCHS, Tally
 from tests.samples import batch
 
@@ -22,8 +22,8 @@ def test_delivered_and_rejected_are_counted_by_adapter_and_epoch() -> None:
     ])  # fmt: skip
     assert after.positions == {CLEAN: Position(next_offset=3)}
     assert after.counts == {
-        ("plant", 1): Counted(delivered=3, rejected=1, next_count=4, last_offset=1),
-        ("plant", 2): Counted(delivered=1, next_count=1, last_offset=2),
+        CountKey("plant", 1): Counted(delivered=3, rejected=1, next_count=4, last_offset=1),
+        CountKey("plant", 2): Counted(delivered=1, next_count=1, last_offset=2),
     }
 
 
@@ -37,7 +37,7 @@ def test_readings_missing_without_a_hole_in_the_log_stay_missing() -> None:
     tally = Tally(Progress())
     tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
     after = tally.after([stored(1, batch(9, count_before=50, values=(1.0,)))])
-    assert after.counts["plant", 1] == Counted(delivered=2, evicted=0, next_count=51, last_offset=1)
+    assert after.counts[CountKey("plant", 1)] == Counted(delivered=2, evicted=0, next_count=51, last_offset=1)
 
 
 def test_readings_missing_after_a_hole_in_the_log_were_evicted() -> None:
@@ -45,22 +45,22 @@ def test_readings_missing_after_a_hole_in_the_log_were_evicted() -> None:
     tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
     tally.hole(CLEAN, 9)
     after = tally.after([stored(9, batch(9, count_before=50, values=(1.0,)))])
-    assert after.counts["plant", 1] == Counted(delivered=2, evicted=49, next_count=51, last_offset=9)
+    assert after.counts[CountKey("plant", 1)] == Counted(delivered=2, evicted=49, next_count=51, last_offset=9)
 
 
 def test_a_log_that_no_longer_begins_at_zero_has_lost_what_came_before() -> None:
     tally = Tally(Progress())
     assert tally.start({CLEAN: 700}) == {CLEAN: 700}
     after = tally.after([stored(700, batch(9, count_before=50, values=(1.0,)))])
-    assert after.counts["plant", 1].evicted == 50
+    assert after.counts[CountKey("plant", 1)].evicted == 50
 
 
 def test_a_hole_in_the_middle_of_a_batch_is_counted_and_again_when_the_write_is_repeated() -> None:
     tally = Tally(Progress())
     tally.hole(CLEAN, 9)
     batch_around = [stored(0, batch(values=(1.0,))), stored(9, batch(9, count_before=10, values=(1.0,)))]
-    assert tally.after(batch_around).counts["plant", 1].evicted == 9
-    assert tally.after(batch_around).counts["plant", 1].evicted == 9
+    assert tally.after(batch_around).counts[CountKey("plant", 1)].evicted == 9
+    assert tally.after(batch_around).counts[CountKey("plant", 1)].evicted == 9
 
 
 def test_reading_goes_on_where_the_target_says() -> None:
@@ -79,7 +79,7 @@ def test_a_position_that_outlived_its_data_goes_back_and_what_is_missing_there_w
     assert tally.start({CLEAN: 0}) == {CLEAN: 5}
     after = tally.after([stored(5, batch(9, count_before=50, values=(1.0,)))])
     assert after.positions == {CLEAN: Position(next_offset=6, incarnation=2)}
-    assert after.counts["plant", 1] == Counted(delivered=3, evicted=48, next_count=51, last_offset=5)
+    assert after.counts[CountKey("plant", 1)] == Counted(delivered=3, evicted=48, next_count=51, last_offset=5)
 
 
 def cut_tally(place: Partition = CLEAN, *others: Partition) -> Tally:
@@ -99,9 +99,10 @@ def test_batches_that_were_made_again_after_a_cut_are_passed_over() -> None:
     assert not tally.has(batch(epoch=2, values=(1.0,)))
 
 
-def test_in_several_partitions_nobody_can_say_what_is_a_repeat() -> None:
-    assert not cut_tally(CLEAN, Partition(CLEAN.topic, 1)).has(batch(values=(1.0,)))
-    assert cut_tally(CLEAN, Partition("telemetry.1s")).has(batch(values=(1.0,)))
+def test_of_several_partitions_each_knows_its_own_repeats() -> None:
+    tally = cut_tally(CLEAN, Partition(CLEAN.topic, 1))
+    assert not tally.has(batch(values=(1.0,)), 1)
+    assert tally.has(batch(values=(1.0,)), 0)
 
 
 def test_without_a_cut_nothing_is_a_repeat() -> None:
@@ -126,17 +127,45 @@ def test_refused_records_are_rejected_and_passed_by() -> None:
     tally = Tally(Progress())
     after = tally.after([stored(0, batch(values=(1.0,)))], [stored(1, batch(2, count_before=1, values=(1.0, 1.0)))])
     assert after.positions == {CLEAN: Position(next_offset=2)}
-    assert after.counts["plant", 1] == Counted(delivered=1, rejected=2, next_count=3, last_offset=1)
+    assert after.counts[CountKey("plant", 1)] == Counted(delivered=1, rejected=2, next_count=3, last_offset=1)
 
 
 def test_only_the_newest_epochs_of_an_adapter_are_kept() -> None:
     tally = Tally(Progress())
     for epoch in range(1, MOST_EPOCHS + 4):
         tally.written(tally.after([stored(epoch, batch(epoch=epoch, values=(1.0,)))]))
-    assert sorted(epoch for _, epoch in tally.progress.counts) == list(range(4, MOST_EPOCHS + 4))
+    assert sorted(key.epoch for key in tally.progress.counts) == list(range(4, MOST_EPOCHS + 4))
 
 
 def test_a_third_party_without_an_epoch_is_delivered_but_not_accounted() -> None:
     after = Tally(Progress()).after([stored(0, batch(epoch=0))])
     assert after.counts == {}
     assert after.positions == {CLEAN: Position(next_offset=1)}
+
+
+def test_in_several_partitions_the_numbers_of_the_others_are_not_missing() -> None:
+    first, second = CLEAN, Partition(CLEAN.topic, 1)
+    tally = Tally(Progress())
+    tally.start({first: 0, second: 0})
+    after = tally.after([
+        Stored(partition=first, offset=0, kafka_time_us=0, record=batch(1, count_before=0)),
+        Stored(partition=first, offset=1, kafka_time_us=0, record=batch(3, count_before=6)),
+        Stored(partition=second, offset=0, kafka_time_us=0, record=batch(2, count_before=3)),
+    ])  # fmt: skip
+    assert {key.partition: counted.delivered for key, counted in after.counts.items()} == {0: 6, 1: 3}
+    assert not any(counted.evicted for counted in after.counts.values())
+
+
+def test_a_hole_that_was_passed_is_kept_with_the_target_for_what_ended_in_it() -> None:
+    tally = Tally(Progress())
+    tally.written(tally.after([stored(0, batch(values=(1.0,)))]))
+    tally.hole(CLEAN, 9)
+    assert tally.progress.holes == {}, "not passed yet"
+    tally.written(tally.after([stored(9, batch(epoch=2, values=(1.0,)))]))
+    assert tally.progress.holes == {CLEAN: 9}
+
+
+def test_a_hole_of_long_ago_excuses_nothing_later() -> None:
+    tally = Tally(Progress(counts={CountKey("plant", 1): Counted(last_offset=20)}, holes={CLEAN: 9}))
+    after = tally.after([stored(21, batch(count_before=50, epoch=2))])
+    assert after.counts[CountKey("plant", 2)].evicted == 0
