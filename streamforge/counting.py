@@ -26,7 +26,11 @@ class Counting:
     def __init__(self, held: Progress, holes: Mapping[Partition, Sequence[int]] | None = None) -> None:
         self.counts = dict(held.counts)
         self.passed = dict(held.holes)
-        self._holes = dict(holes or {})
+        self._holes = {place: list(ends) for place, ends in (holes or {}).items()}
+
+    def hole(self, place: Partition, next_offset: int) -> None:
+        """The log has lost records before this offset."""
+        self._holes.setdefault(place, []).append(next_offset)
 
     def reach(self, place: Partition, offset: int) -> None:
         """The reader has come to this offset, and so has passed the holes before it."""

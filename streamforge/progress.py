@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from streamforge.model import Record
 
+# Where a sink notes its progress in its own directory too, for when neither it nor its target can be asked.
+LAST_PROGRESS = "progress.json"
+
 Headers = Sequence[tuple[str, bytes]]
 
 HOLE_HEADER = "sf-hole"
