@@ -5,6 +5,7 @@ again under the same event_id.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 from streamforge.backoff import Backoff
@@ -78,12 +79,14 @@ def _send(producer: Producer, waiting: list[Path]) -> int:
         except Rejected as error:
             _log.error("event_damaged", file=set_damaged_aside(path).name, reason=error.reason)
             continue
-        producer.send(
-            EVENTS, event.asset_id.encode(), encode(event), (), lambda _offset, path=path: acknowledged.append(path)
-        )
+        producer.send(EVENTS, event.asset_id.encode(), encode(event), (), partial(_note, acknowledged, path))
     is_done = producer.flush(FLUSH_SECONDS)
     for path in acknowledged:
         path.unlink()
     if not is_done:
         raise NotConnected("the broker does not acknowledge the events")
     return len(acknowledged)
+
+
+def _note(acknowledged: list[Path], path: Path, _offset: int) -> None:
+    acknowledged.append(path)

@@ -202,7 +202,7 @@ class Site:
     def _miscounts(self, topic: str, target: Target) -> list[str]:
         """The sink's account against the plant's: exact in the epoch that goes on, closed in the one before."""
         truth, found = self._truth[topic], []
-        for (adapter, epoch), counted in target.progress.counts.items():
+        for (adapter, epoch, _), counted in target.progress.counts.items():
             mine = [key for key in truth.readings if key[:2] == (adapter, epoch)]
             read = sum(truth.readings[key] for key in mine)
             lost = sum(truth.readings[key] for key in mine if not target.times[key])

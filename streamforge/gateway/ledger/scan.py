@@ -133,8 +133,9 @@ def _count(reader: Reader, one: Stretch, waiters: list[_Waiter], epochs: Epochs)
                 waiter.add(one.clean, fetched.offset, batch)
     for fetched, batch in _batches(reader, one.raw, max(one.validated, one.raw_start), one.raw_end, epochs):
         _note_holes(reader, one, waiters)
-        for waiter in waiters if batch is not None else ():
-            waiter.add(one.clean, one.of_raw(fetched.offset), batch)
+        for waiter in waiters:
+            if batch is not None:
+                waiter.add(one.clean, one.of_raw(fetched.offset), batch)
     _note_holes(reader, one, waiters)
     for waiter in waiters:
         waiter.counting.reach(one.clean, one.of_raw(one.raw_end))
