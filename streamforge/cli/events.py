@@ -46,7 +46,8 @@ def _deliver(spool: EventSpool) -> int:
     if not spool.waiting():
         return 0
     from streamforge.bus.connection import Connection
-    from streamforge.gateway.event_sender import deliver
+    from streamforge.gateway.event_sender import EventSender
 
-    connection = Connection.from_environment("events")
-    return deliver(connection, spool, wait_seconds=WAIT_SECONDS, linger_seconds=LINGER_SECONDS)
+    sender = EventSender(Connection.from_environment("events"), spool)
+    sender.run(wait_seconds=WAIT_SECONDS, linger_seconds=LINGER_SECONDS)
+    return sender.delivered

@@ -24,68 +24,60 @@ LOOK_SECONDS = 0.5
 _log = Log("events")
 
 
-def deliver(connection: Connection, spool: EventSpool, *, wait_seconds: float, linger_seconds: float) -> int:
-    """Send all that waits and what comes within `linger_seconds` after the last; how many were delivered.
+class EventSender:
+    """Empties one spool; `delivered` counts what was acknowledged, and is gone from it."""
 
-    Tries for `wait_seconds`. Raises NotConnected where the broker stays away, ConfigError and Fatal where it refuses,
-    OSError where the spool cannot be read.
-    """
-    deadline = time.monotonic() + wait_seconds
-    backoff = Backoff()
-    delivered = 0
-    while True:
+    def __init__(self, connection: Connection, spool: EventSpool) -> None:
+        self.delivered = 0
+        self._connection = connection
+        self._spool = spool
+
+    def run(self, *, wait_seconds: float, linger_seconds: float) -> None:
+        """Send all that waits, and what comes within `linger_seconds` after the last.
+
+        Tries for `wait_seconds`. Raises NotConnected where the broker stays away, ConfigError and Fatal where it
+        refuses, OSError where the spool cannot be read.
+        """
+        deadline = time.monotonic() + wait_seconds
+        backoff = Backoff()
+        while True:
+            try:
+                self._try(linger_seconds)
+            except NotConnected:
+                left_seconds = deadline - time.monotonic()
+                if left_seconds <= 0:
+                    raise
+                time.sleep(min(backoff.next_seconds(), left_seconds))
+            else:
+                return
+
+    def _try(self, linger_seconds: float) -> None:
+        producer = Producer(self._connection, (EVENTS.topic,))
         try:
-            return delivered + _deliver(connection, spool, linger_seconds)
-        except _Interrupted as cut:
-            delivered += cut.delivered
-            if time.monotonic() > deadline:
-                raise NotConnected(str(cut)) from cut
-            time.sleep(min(backoff.next_seconds(), max(0.0, deadline - time.monotonic())))
-
-
-class _Interrupted(Exception):  # noqa: N818 - what happened, not an error of its own
-    """The broker went away after `delivered` events."""
-
-    def __init__(self, reason: str, delivered: int) -> None:
-        super().__init__(reason)
-        self.delivered = delivered
-
-
-def _deliver(connection: Connection, spool: EventSpool, linger_seconds: float) -> int:
-    delivered = 0
-    producer: Producer | None = None
-    try:
-        producer = Producer(connection, (EVENTS.topic,))
-        last_seconds = time.monotonic()
-        while time.monotonic() - last_seconds < linger_seconds:
-            if waiting := spool.waiting():
-                delivered += _send(producer, waiting)
-                last_seconds = time.monotonic()
-            time.sleep(min(LOOK_SECONDS, linger_seconds))
-    except NotConnected as error:
-        raise _Interrupted(str(error), delivered) from error
-    finally:
-        if producer is not None:
+            last_seconds = time.monotonic()
+            while time.monotonic() - last_seconds < linger_seconds:
+                if waiting := self._spool.waiting():
+                    self._send(producer, waiting)
+                    last_seconds = time.monotonic()
+                time.sleep(LOOK_SECONDS)
+        finally:
             producer.close()
-    return delivered
 
-
-def _send(producer: Producer, waiting: list[Path]) -> int:
-    """One round: how many of these files were acknowledged, and are gone."""
-    acknowledged: list[Path] = []
-    for path in waiting:
-        try:
-            event = read(path)
-        except Rejected as error:
-            _log.error("event_damaged", file=set_damaged_aside(path).name, reason=error.reason)
-            continue
-        producer.send(EVENTS, event.asset_id.encode(), encode(event), (), partial(_note, acknowledged, path))
-    is_done = producer.flush(FLUSH_SECONDS)
-    for path in acknowledged:
-        path.unlink()
-    if not is_done:
-        raise NotConnected("the broker does not acknowledge the events")
-    return len(acknowledged)
+    def _send(self, producer: Producer, waiting: list[Path]) -> None:
+        acknowledged: list[Path] = []
+        for path in waiting:
+            try:
+                event = read(path)
+            except Rejected as error:
+                _log.error("event_damaged", file=set_damaged_aside(path).name, reason=error.reason)
+            else:
+                producer.send(EVENTS, event.asset_id.encode(), encode(event), (), partial(_note, acknowledged, path))
+        is_done = producer.flush(FLUSH_SECONDS)
+        for path in acknowledged:
+            path.unlink()
+            self.delivered += 1
+        if not is_done:
+            raise NotConnected("the broker does not acknowledge the events")
 
 
 def _note(acknowledged: list[Path], path: Path, _offset: int) -> None:

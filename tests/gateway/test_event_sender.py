@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamforge.errors import NotConnected
-from streamforge.gateway.event_sender import deliver
+from streamforge.gateway.event_sender import EventSender
 from streamforge.gateway.event_spool import EventSpool
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.model import Event
@@ -39,7 +39,9 @@ def on_the_log(broker: ThrowAwayBroker) -> list[Event]:
 
 
 def send(broker: ThrowAwayBroker, spool: EventSpool, wait_seconds: float = 60.0) -> int:
-    return deliver(broker.connection("events"), spool, wait_seconds=wait_seconds, linger_seconds=1.0)
+    sender = EventSender(broker.connection("events"), spool)
+    sender.run(wait_seconds=wait_seconds, linger_seconds=1.0)
+    return sender.delivered
 
 
 def test_events_reach_the_log_in_order_and_their_files_go(running: ThrowAwayBroker, spool: EventSpool) -> None:
