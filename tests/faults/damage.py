@@ -1,8 +1,8 @@
 """The log at rest, damaged: bits flipped, pages zeroed, old segments cut short or gone; then read through.
 
 One round damages one place in each of several segments of a stopped broker, starts it, lets the real stages and a sink
-read, and judges: every batch that is intact on the disk (as an offline walk finds it, before the broker starts) is
-delivered once, every other is reported by its offsets and counted. Rounds alternate between `telemetry.raw`, read by
+read, and judges: every batch whose bytes on the disk are what they were is delivered once, every other is delivered as
+it was or reported by its offsets, and counted. Rounds alternate between `telemetry.raw`, read by
 the validator, and `telemetry.clean`, read by the aggregator and the sink.
 """
 
@@ -30,11 +30,15 @@ MOST_A_ROUND = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One fault in one segment, whose offsets reach from `first` up to, not including, `next_offset`."""
+    """One fault in one segment, whose offsets reach from `first` up to, not including, `next_offset`.
+
+    `intact`: the offsets of those batches whose bytes it left alone.
+    """
 
     fault: str
     first: int
     next_offset: int
+    intact: frozenset[int]
 
 
 def play(seed: str, count: int, directory: Path) -> Iterator[Seen]:
@@ -54,16 +58,10 @@ def play_round(site: Site, seed: str, number: int, count: int) -> list[Seen]:
     site.restore(topic)
     folder = site.partition(topic)
     truth = site.truth(topic)
-    places = [damage(folder, path, draw, fault) for path, fault in _drawn(folder, draw, count)]
-    intact = {
-        offset
-        for found in segments.walk(folder)
-        if isinstance(found, Batch)
-        for offset in range(found.base_offset, found.last_offset + 1)
-    }
+    places = [damage(path, draw, fault) for path, fault in _drawn(folder, draw, count)]
     read = site.read(topic)
     return [
-        _judge(place, truth, intact, read, seed=seed, number=number + index, is_first=index == 0)
+        _judge(place, truth, read, seed=seed, number=number + index, is_first=index == 0)
         for index, place in enumerate(places)
     ]
 
@@ -80,38 +78,51 @@ def _drawn(folder: Path, draw: random.Random, count: int) -> list[tuple[Path, st
     ]
 
 
-def damage(folder: Path, path: Path, draw: random.Random, fault: str) -> Place:
-    """Do it, and say which offsets the segment held."""
-    last_offsets = [found.last_offset for found in segments.walk_segment(path) if isinstance(found, Batch)]
-    place = Place(fault=fault, first=segments.base_of(path) or 0, next_offset=last_offsets[-1] + 1)
+def damage(path: Path, draw: random.Random, fault: str) -> Place:
+    """Do it, and say which offsets the segment held and still holds."""
+    batches = [found for found in segments.walk_segment(path) if isinstance(found, Batch)]
+    before = path.read_bytes()
+    after = _damaged(before, batches, draw, fault)
     if fault == "old segment missing":
         path.unlink()
-        return place
-    data = bytearray(path.read_bytes())
-    if fault == "old segment cut short":
+    else:
+        path.write_bytes(after)
+    return Place(
+        fault=fault,
+        first=batches[0].base_offset,
+        next_offset=batches[-1].last_offset + 1,
+        intact=frozenset(
+            offset
+            for one in batches
+            for offset in range(one.base_offset, one.last_offset + 1)
+            if before[one.position : one.position + one.size_bytes]
+            == after[one.position : one.position + one.size_bytes]
+        ),
+    )
+
+
+def _damaged(before: bytes, batches: list[Batch], draw: random.Random, fault: str) -> bytes:
+    data = bytearray(before)
+    if fault == "old segment missing":
+        data.clear()
+    elif fault == "old segment cut short":
         data = data[: draw.randrange(len(data))]
     elif fault == "zeroed page in an old segment":
         at = draw.randrange(0, len(data), PAGE_BYTES)
         data[at : at + PAGE_BYTES] = bytes(len(data[at : at + PAGE_BYTES]))
+    elif fault == "bit flip in a batch header":
+        data[draw.choice(batches).position + draw.randrange(HEADER.size)] ^= 1 << draw.randrange(8)
     else:
-        data[_byte(path, draw, fault)] ^= 1 << draw.randrange(8)
-    path.write_bytes(data)
-    return place
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+    return bytes(data)
 
 
-def _byte(path: Path, draw: random.Random, fault: str) -> int:
-    if fault != "bit flip in a batch header":
-        return draw.randrange(path.stat().st_size)
-    starts = [found.position for found in segments.walk_segment(path) if isinstance(found, Batch)]
-    return draw.choice(starts) + draw.randrange(HEADER.size)
-
-
-def _judge(place: Place, truth: Truth, intact: set[int], read: Read, *, seed: str, number: int, is_first: bool) -> Seen:
+def _judge(place: Place, truth: Truth, read: Read, *, seed: str, number: int, is_first: bool) -> Seen:
     """What one fault did, by the offsets of its segment; what concerns the whole round goes to its first fault."""
     inside = range(place.first, place.next_offset)
     gone = [offset for offset in inside if not read.delivered[truth.keys[offset]]]
     unreported = [offset for offset in gone if offset not in read.reported]
-    skipped = [offset for offset in gone if offset in intact]
+    skipped = [offset for offset in gone if offset in place.intact]
     slandered = [offset for offset in inside if offset in read.reported and offset not in gone]
     doubled = sum(read.delivered[truth.keys[offset]] > 1 for offset in inside)
     breaches = [
@@ -134,7 +145,10 @@ def _judge(place: Place, truth: Truth, intact: set[int], read: Read, *, seed: st
         doubled=doubled,
         is_reported=not unreported,
         recovery_seconds=read.seconds,
-        figures={"intact_records_skipped": float(len(skipped)), "damaged_records": float(len(set(inside) - intact))},
+        figures={
+            "intact_records_skipped": float(len(skipped)),
+            "damaged_records": float(len(inside) - len(place.intact)),
+        },
         breaches=breaches + (read.miscounts if is_first else []),
     )
 
