@@ -6,9 +6,9 @@ right. Where damage hides the way to what follows (the broker looks from an inde
 offsets are tried until one answers, and the earliest of those is found by halving.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from streamforge.codec.log_batches import Batch
@@ -33,11 +33,38 @@ class Piece:
 
 
 def intact(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
-    """The intact batches that hold offsets from `expected` on, in order, as far as one answer shows them.
+    """The intact batches that hold offsets from `expected` on, in order, as far as one answer shows them without a gap.
 
     The first is the next one that the broker can be made to give. Empty: there is none up to `end`. The log begins at
     `start`. Raises what `fetch` raises.
     """
+    found = _upto_gap(_found(fetch, expected, start, end))
+    if not found or found[0].batch.base_offset <= expected:
+        return found
+    return _upto_gap(_confirmed(fetch, end, found))
+
+
+def _upto_gap(found: list[Piece]) -> list[Piece]:
+    """Those that follow each other; what comes after a gap is looked at when its turn comes."""
+    for index, (one, after) in enumerate(pairwise(found), 1):
+        if after.batch.base_offset != one.batch.last_offset + 1:
+            return found[:index]
+    return found
+
+
+def _confirmed(fetch: Fetch, end: int, found: list[Piece]) -> list[Piece]:
+    """What the log gives at the first one's offset: another batch, where this one's base offset is what was damaged.
+
+    No CRC covers the base offset, and at the end of a segment no neighbour contradicts it.
+    """
+    first = found[0].batch
+    again, _ = _pieces(fetch(first.base_offset, PROBE_BYTES), first.base_offset, end)
+    if not again or again[0].batch.base_offset > first.base_offset or again[0].batch.header == first.header:
+        return found
+    return [replace(again[0], is_after_damage=True), *again[1:]]
+
+
+def _found(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
     found: list[Piece] = []
     for size in SIZES_BYTES:
         raw = fetch(max(start, expected - 1), size)
@@ -52,35 +79,41 @@ def intact(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
 
 def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece]) -> list[Piece]:
     """The earliest that any later offset leads to, where the bytes before it were not seen without a gap."""
-    low, high = expected, end
-    for offset in _offsets(expected, end):
-        if best and offset >= best[0].batch.base_offset:
+
+    def at(offset: int) -> list[Piece]:
+        return _pieces(fetch(offset, PROBE_BYTES), expected, end)[0]
+
+    best = _earlier(best, at(expected))
+    low = expected
+    for offset in _offsets(expected, _base_of(best, end)):
+        if offset >= _base_of(best, end):
             break
-        found, _ = _pieces(fetch(offset, PROBE_BYTES), expected, end)
-        if found and (not best or found[0].batch.base_offset < best[0].batch.base_offset):
-            best, high = found, min(offset, found[0].batch.base_offset)
-            break
-        low = offset
-    if best:
-        high = min(high, best[0].batch.base_offset)
-    while best and high - low > 1:
-        middle = (low + high) // 2
-        found, _ = _pieces(fetch(middle, PROBE_BYTES), expected, end)
-        if found and found[0].batch.base_offset < best[0].batch.base_offset:
-            best, high = found, min(middle, found[0].batch.base_offset)
-        elif found and found[0].batch.base_offset <= middle:
-            high = middle
-        else:
+        best = _earlier(best, at(offset))
+        if _base_of(best, end) > offset:
+            low = offset
+    while _base_of(best, end) - low > 1:
+        middle = (low + _base_of(best, end)) // 2
+        best = _earlier(best, at(middle))
+        if _base_of(best, end) > middle:
             low = middle
     return best
 
 
-def _offsets(expected: int, end: int) -> list[int]:
-    """Where to look: close by at first, then in even steps to the end."""
-    steps = [1 << power for power in range(63)]
-    near = [expected + step for step in steps[: bisect_left(steps, end - expected)]]
-    even = range(expected, end, max(1, (end - expected) // _EVEN_PROBES))
-    return sorted({expected, *near, *even, end - 1})
+def _earlier(best: list[Piece], found: list[Piece]) -> list[Piece]:
+    if not best or (found and found[0].batch.base_offset < best[0].batch.base_offset):
+        return found
+    return best
+
+
+def _base_of(found: list[Piece], end: int) -> int:
+    return found[0].batch.base_offset if found else end
+
+
+def _offsets(expected: int, upto: int) -> list[int]:
+    """Where to look: close by at first, then in even steps."""
+    near = [expected + (1 << power) for power in range((upto - expected).bit_length())]
+    even = range(expected, upto, max(1, (upto - expected) // _EVEN_PROBES))
+    return sorted({*near, *even, upto - 1} - {expected})
 
 
 def _pieces(raw: bytes, expected: int, end: int) -> tuple[list[Piece], bool]:
