@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 
 from streamforge.gateway import places
-from streamforge.gateway.overview import Overview, State, gather
+from streamforge.gateway.overview import Overview, State, UnitView, gather
 from streamforge.gateway.systemctl import Systemctl
 
 _EXIT = {State.HEALTHY: 0, State.DEGRADED: 3, State.UNHEALTHY: 4, State.FAILED: 5}
@@ -31,14 +31,20 @@ def _gather(before: Overview | None = None) -> Overview:
     return gather(places.root(), places.runtime(), Systemctl(), before)
 
 
+def _has_budget(view: UnitView) -> bool:
+    return view.details.get("kind") == "overflow"
+
+
 def text(now: Overview) -> str:
     """One screen for people: the state, the figures, then a line a unit, faults under theirs."""
     rate = "-" if now.readings_per_second is None else f"{now.readings_per_second:,.1f}"
     disk = f"{now.disk_used_bytes / _GIB:.1f} of {now.disk_total_bytes / _GIB:.1f} GiB"
+    log = [f"   log {view.details['log_percent']:.0f} % of its budget" for view in now.units if _has_budget(view)]
     waiting = f"{now.waiting_bytes / _MIB:.1f} MiB"
     lines = [
         f"{now.state}   generation {now.generation or '-'}   clock {now.clock}",
-        f"readings/s {rate}   backlog {now.backlog_records:,} records   unwritten {waiting}   disk {disk}",
+        f"readings/s {rate}   backlog {now.backlog_records:,} records   unwritten {waiting}   disk {disk}"
+        + "".join(log),
         "",
     ]
     for view in now.units:

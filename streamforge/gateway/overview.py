@@ -16,8 +16,10 @@ from streamforge.gateway.systemctl import Systemctl
 from streamforge.health import ask
 from streamforge.model import TimeQuality
 
-# Without these nothing is kept, kept safe or judged.
-CRITICAL = ("kafka", "streamforge-syncd", "streamforge-topics", "streamforge-transform-validator")
+# Without these nothing is kept, kept safe, given room or judged.
+CRITICAL = (
+    "kafka", "streamforge-syncd", "streamforge-overflow", "streamforge-topics", "streamforge-transform-validator",
+)  # fmt: skip
 _PROPERTIES = (
     "LoadState", "ActiveState", "Result", "Type", "NRestarts", "StatusText", "MemoryCurrent", "ExecMainStatus",
 )  # fmt: skip

@@ -10,11 +10,12 @@ from streamforge.web.snapshot import Clock, Device, Sink, Snapshot, Unit, UnitSt
 
 DISK_HIGH_PERCENT, DISK_MEDIUM_PERCENT = 95, 90
 CLOCK_PATIENCE_SECONDS = 120
-KAFKA, SYNCD = "kafka", "streamforge-syncd"
+KAFKA, SYNCD, OVERFLOW = "kafka", "streamforge-syncd", "streamforge-overflow"
 _HELD = " Adapters go on reading and hold the readings in memory meanwhile."
 _NAMES = {
     KAFKA: "The log (Kafka)",
     SYNCD: "Safety from power cuts",
+    OVERFLOW: "Room for the log",
     "streamforge-web": "This page",
     "streamforge-firstboot": "First start",
     "streamforge-instances": "Start of adapters and sinks",
@@ -64,6 +65,7 @@ def find(snapshot: Snapshot, *, zone: tzinfo, is_first_password: bool = False) -
     found = [
         *(_unit_trouble(unit) for unit in snapshot.units),
         *(_bad_disk(unit) for unit in snapshot.units if unit.name == SYNCD),
+        *(_full_log(unit) for unit in snapshot.units if unit.name == OVERFLOW),
         *_silences(snapshot, zone),
         *(_partly(device) for device in snapshot.devices if device.state == "PARTLY"),
         *(_waiting(sink, snapshot, zone) for sink in snapshot.sinks),
@@ -98,7 +100,7 @@ def _unit_trouble(unit: Unit) -> Diagnosis | None:
             hand=f"Start it (systemctl start {unit.name}) or restart the gateway. If that does not help, read its log.",
             link=link,
         )
-    if unit.state is UnitState.UNHEALTHY and unit.name != SYNCD:
+    if unit.state is UnitState.UNHEALTHY and unit.name not in (SYNCD, OVERFLOW):
         return Diagnosis(
             priority=Priority.HIGH,
             what=f"{name} cannot work",
@@ -121,6 +123,21 @@ def _bad_disk(unit: Unit) -> Diagnosis | None:
         if is_slow
         else "Reboot the gateway. If it stays or comes again, replace the disk.",
         link=f"/log?unit={unit.name}",
+    )
+
+
+def _full_log(unit: Unit) -> Diagnosis | None:
+    if unit.state not in (UnitState.UNHEALTHY, UnitState.DEGRADED):
+        return None
+    is_full = unit.state is UnitState.UNHEALTHY
+    return Diagnosis(
+        priority=Priority.CRITICAL if is_full else Priority.MEDIUM,
+        what="The log is full" if is_full else "The log fills up",
+        evidence=f"{unit.status[:1].upper()}{unit.status[1:]}.",
+        hand="See which sink does not deliver, remove files and logs set aside, or add disk."
+        if is_full
+        else "Nothing needs to be done: the least important readings give way first. More disk keeps them longer.",
+        link="/data-out",
     )
 
 

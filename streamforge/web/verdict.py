@@ -51,7 +51,7 @@ def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
     if kafka is UnitState.FAILED:
         return Overall.FAILED
     is_log_ill = kafka in (UnitState.UNHEALTHY, UnitState.SILENT, UnitState.STOPPED)
-    if is_log_ill or is_disk_bad(snapshot) or UnitState.FAILED in states:
+    if is_log_ill or is_disk_bad(snapshot) or is_log_full(snapshot) or UnitState.FAILED in states:
         return Overall.UNHEALTHY
     if kafka is UnitState.STARTING or not snapshot.units:
         return Overall.STARTING
@@ -106,12 +106,26 @@ def is_disk_bad(snapshot: Snapshot) -> bool:
     return any(unit.name == diagnosis.SYNCD and unit.state is UnitState.UNHEALTHY for unit in snapshot.units)
 
 
-def _safe(snapshot: Snapshot) -> str:
+def is_log_full(snapshot: Snapshot) -> bool:
+    """Whether there is no room for what is read now."""
+    return any(unit.name == diagnosis.OVERFLOW and unit.state is UnitState.UNHEALTHY for unit in snapshot.units)
+
+
+def _not_kept(snapshot: Snapshot) -> str:
+    """What becomes of new readings where the log or the disk does not take them; "" = they are kept."""
     if is_disk_bad(snapshot):
         return "What is read now goes on its way, but the disk does not take it: a power cut loses it."
     if is_log_down(snapshot):
         held = f" ({words.size(snapshot.held_bytes)})" if snapshot.held_bytes else ""
         return f"What was read before is kept. New readings wait in memory{held} until the log runs again."
+    if is_log_full(snapshot):
+        return "Alarms and events are kept. New readings wait in memory until the disk has room."
+    return ""
+
+
+def _safe(snapshot: Snapshot) -> str:
+    if said := _not_kept(snapshot):
+        return said
     waiting = [sink for sink in snapshot.sinks if sink.is_waiting]
     behind = [sink for sink in snapshot.sinks if not sink.is_waiting and sink.lag_records > LAG_RECORDS]
     if snapshot.ledger is not None and snapshot.ledger.evicted:

@@ -9,21 +9,26 @@ from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, Ka
 
 from streamforge.bus.admin import Admin
 from streamforge.errors import ConfigError
+from streamforge.gateway.disk_budget import disk_budget_bytes, require_enough
 from streamforge.gateway.settings import KafkaSettings, load_settings
 from streamforge.gateway.throwaway import ThrowAwayBroker
-from streamforge.gateway.topic_setup import Changes, disk_budget_bytes, set_up
-from streamforge.gateway.topics import INDEX_BYTES, INDEX_SHARE, TOPICS, Priority, TopicShare
+from streamforge.gateway.topic_setup import Changes, set_up
+from streamforge.gateway.topics import (
+    FIXED_BYTES,
+    INDEX_BYTES,
+    MAX_PARTITIONS,
+    MEBIBYTE,
+    RESERVE_PERCENT,
+    SMALLEST_SEGMENT_BYTES,
+    TOPICS,
+    Priority,
+    TopicShare,
+    smallest_budget_bytes,
+)
 from streamforge.model import Topic
 
 GIBIBYTE = 1024**3
-RESERVE_PERCENT = 5
 NOTHING = Changes(users=(), topics=(), rights_added=0, rights_removed=0)
-
-
-def most_bytes(topic: TopicShare, budget_bytes: int, partitions: int) -> float:
-    """What Kafka lets one topic grow to: retention, one more segment, its indexes."""
-    closed = topic.retention_bytes(budget_bytes, partitions) * (1 + INDEX_SHARE)
-    return partitions * (closed + topic.segment_bytes(budget_bytes, partitions) + 2 * INDEX_BYTES)
 
 
 def in_force(broker: ThrowAwayBroker, topic: str) -> dict[str, str]:
@@ -37,16 +42,61 @@ def in_force(broker: ThrowAwayBroker, topic: str) -> dict[str, str]:
         client.close()
 
 
-@pytest.mark.parametrize("partitions", [1, 3, 12])
-@pytest.mark.parametrize("budget_bytes", [4 * GIBIBYTE, 8 * GIBIBYTE, 27 * GIBIBYTE, 400 * GIBIBYTE])
-def test_all_topics_together_stay_within_the_budget(budget_bytes: int, partitions: int) -> None:
-    whole = sum(most_bytes(topic, budget_bytes, partitions) for topic in TOPICS)
-    assert whole <= budget_bytes * (100 - RESERVE_PERCENT) / 100
+def budgets(partitions: int) -> list[int]:
+    """From the smallest that is taken to that of a disk of 4 TiB, close together where it is tight."""
+    smallest = smallest_budget_bytes(partitions)
+    near = [smallest + MEBIBYTE * step for step in range(0, 600, 7)]
+    return [*near, *(round(smallest * 1.13**power) for power in range(60))]
+
+
+@pytest.mark.parametrize("partitions", range(1, MAX_PARTITIONS + 1))
+def test_all_that_the_log_can_grow_to_fits_the_budget(partitions: int) -> None:
+    """Partitions x (retention + segment + indexes), metadata, Kafka's own topics and the ballast, reserve untouched."""
+    for budget_bytes in budgets(partitions):
+        whole = FIXED_BYTES + sum(topic.most_bytes(budget_bytes, partitions) for topic in TOPICS)
+        reserve = (budget_bytes - FIXED_BYTES) * RESERVE_PERCENT // 100
+        assert whole <= budget_bytes - reserve
+
+
+@pytest.mark.parametrize("partitions", range(1, MAX_PARTITIONS + 1))
+def test_every_topic_stays_within_its_share(partitions: int) -> None:
+    for budget_bytes in budgets(partitions):
+        for topic in TOPICS:
+            assert topic.most_bytes(budget_bytes, partitions) <= topic.share_bytes(budget_bytes)
+
+
+@pytest.mark.parametrize("partitions", range(1, MAX_PARTITIONS + 1))
+def test_the_smallest_budget_is_not_larger_than_it_must_be(partitions: int) -> None:
+    budget_bytes = smallest_budget_bytes(partitions) - MEBIBYTE
+    least = partitions * (2 * SMALLEST_SEGMENT_BYTES + 2 * INDEX_BYTES)
+    assert any(topic.most_bytes(budget_bytes, partitions) > topic.share_bytes(budget_bytes) for topic in TOPICS)
+    assert min(topic.share_bytes(budget_bytes + 2 * MEBIBYTE) for topic in TOPICS) >= least
+
+
+def test_a_disk_that_is_too_small_is_refused_with_the_size_it_would_need(tmp_path: Path) -> None:
+    require_enough(tmp_path, smallest_budget_bytes(12), 12)
+    with pytest.raises(ConfigError) as caught:
+        require_enough(tmp_path, smallest_budget_bytes(12) - 1, 12)
+    (fault,) = caught.value.faults
+    assert fault.message == "the log may take 3156 MiB here, and with 12 partitions it needs 3157 MiB"
+    assert fault.hint == "a data partition of at least 3713 MiB, a disk_limit of at least 3157M, or fewer partitions"
+
+
+def test_a_limit_that_is_too_small_is_a_fault_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text('[kafka]\ndisk_limit = "100M"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tmp_path)
+    assert 'disk_limit = "100M" is too small for 1 partitions: at least "396M"' in str(caught.value.faults[0])
+
+
+def test_alarms_alone_have_no_retention() -> None:
+    kept = {topic.name for topic in TOPICS if topic.config(GIBIBYTE, 1)["retention.bytes"] == "-1"}
+    assert kept == {"alarms.raw", "alarms.clean"}
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_every_topic_keeps_most_of_its_share(topic: TopicShare) -> None:
-    share = 8 * GIBIBYTE * topic.share_percent / 100
+    share = topic.share_bytes(8 * GIBIBYTE)
     assert topic.retention_bytes(8 * GIBIBYTE, 1) > 0.7 * share
 
 
@@ -64,9 +114,9 @@ def test_only_alarms_and_events_are_flushed_record_by_record() -> None:
     assert flushed == {"events.raw", "events.clean", "alarms.raw", "alarms.clean"}
 
 
-def test_alarms_and_the_audit_trail_are_critical() -> None:
+def test_alarms_dead_letters_and_the_audit_trail_are_critical() -> None:
     critical = {topic.name for topic in TOPICS if topic.priority is Priority.CRITICAL}
-    assert critical == {"alarms.raw", "alarms.clean", "audit_trail"}
+    assert critical == {"alarms.raw", "alarms.clean", "dlq.telemetry", "dlq.events", "audit_trail"}
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -81,7 +131,9 @@ def test_the_budget_is_85_percent_of_the_disk_or_the_limit(tmp_path: Path) -> No
     assert disk_budget_bytes(tmp_path, whole * 2) == whole
 
 
-@pytest.mark.parametrize(("text", "size_bytes"), [("", 0), ("4096", 4096), ("20G", 20 * GIBIBYTE), ("1T", 1024**4)])
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("", 0), ("4096M", 4096 * MEBIBYTE), ("20G", 20 * GIBIBYTE), ("1T", 1024**4)]
+)
 def test_disk_limits_are_sizes(text: str, size_bytes: int) -> None:
     assert KafkaSettings(disk_limit=text).disk_limit_bytes == size_bytes
 

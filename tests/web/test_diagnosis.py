@@ -5,7 +5,7 @@ from datetime import UTC
 
 import pytest
 
-from streamforge.web.diagnosis import SYNCD, Priority, readable
+from streamforge.web.diagnosis import OVERFLOW, SYNCD, Priority, readable
 from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, Snapshot, Unit, UnitState
 from streamforge.web.verdict import Overall, Verdict, judge
 
@@ -149,6 +149,25 @@ def test_a_slow_disk_is_said_before_it_is_at_its_end() -> None:
     assert found.overall is Overall.DEGRADED
     assert found.safe == "Everything read is kept. Delivery is up to date."
     assert [(todo.priority, todo.what) for todo in found.todo] == [(Priority.MEDIUM, "The disk is slow")]
+
+
+def test_a_full_log_is_critical_and_says_what_waits() -> None:
+    full = Unit(name=OVERFLOW, state=UnitState.UNHEALTHY, status="log 96 % of 3.4 GiB, disk 82 % full: telemetry waits")
+    found = verdict(replace(WELL, units=(ADAPTER, full)))
+    assert found.overall is Overall.UNHEALTHY
+    assert found.safe == "Alarms and events are kept. New readings wait in memory until the disk has room."
+    (todo,) = found.todo
+    assert (todo.priority, todo.what) == (Priority.CRITICAL, "The log is full")
+    assert todo.evidence == "Log 96 % of 3.4 GiB, disk 82 % full: telemetry waits."
+
+
+def test_a_log_that_fills_up_is_said_and_nothing_is_asked_for() -> None:
+    fills = Unit(
+        name=OVERFLOW, state=UnitState.DEGRADED, status="log 75 % of 3.4 GiB, disk 70 % full: it is filling up"
+    )
+    (todo,) = verdict(replace(WELL, units=(ADAPTER, fills))).todo
+    assert (todo.priority, todo.what) == (Priority.MEDIUM, "The log fills up")
+    assert todo.hand.startswith("Nothing needs to be done")
 
 
 def test_disk_and_ledger() -> None:

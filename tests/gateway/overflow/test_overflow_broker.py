@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,6 @@ from streamforge.bus.admin import Admin, TopicSpec
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.gateway.overflow.controller import Overflow, Places
-from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.gateway.topics import MEBIBYTE
 from streamforge.health import HealthServer, State
 from streamforge.model import Alarm, AlarmState, Event
@@ -45,7 +45,27 @@ class Bench:
         with Admin(self.broker.connection("admin")) as admin:
             config = {"segment.bytes": str(MEBIBYTE), "retention.bytes": "-1"}
             admin.ensure_topics([TopicSpec(name=topic, partitions=1, config=config) for topic in FILLED])
+        self.servers: dict[str, HealthServer] = {}
+        self.reads("validator", "telemetry.raw")
+        self.reads("aggregator", "telemetry.clean")
         self.overflow = self.controller()
+
+    def reads(self, name: str, topic: str, hold_offset: int = 10**9) -> None:
+        """A transform that says it needs nothing before this offset."""
+        stage = {"input": topic, "partition": 0, "hold_offset": hold_offset, "incarnation": 1}
+        self.say(f"streamforge-transform-{name}", {"kind": "transform", "stages": [stage]})
+
+    def say(self, unit: str, details: dict[str, Any]) -> None:
+        """A unit that answers with these details."""
+        self.servers[unit] = HealthServer(asked(unit, details), self.run)
+        self.servers[unit].start()
+
+    def stop(self) -> None:
+        """End all."""
+        self.overflow.close()
+        self.broker.stop()
+        for server in self.servers.values():
+            server.stop()
 
     def controller(self) -> Overflow:
         """A controller that has just been started."""
@@ -113,8 +133,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     try:
         yield made
     finally:
-        made.overflow.close()
-        made.broker.stop()
+        made.stop()
 
 
 def test_at_70_it_says_so_and_nothing_goes(bench: Bench) -> None:
@@ -183,16 +202,23 @@ def test_what_a_sink_has_not_delivered_stays_while_something_else_can_go(bench: 
         bench.fill(topic, 4)
     behind = Progress(positions={Partition("telemetry.clean"): Position(next_offset=0)})
     details = {"kind": "sink", "topics": ["telemetry.clean"], "progress": behind.to_json()}
-    server = HealthServer(asked("streamforge-sink-file@slow", details), bench.run)
-    server.start()
-    try:
-        bench.settle(92)
-        bench.step_until("the question", lambda: bench.overflow._readers._answering != set())
-    finally:
-        server.stop()  # from here on it is silent, and what it said last counts
+    bench.say("streamforge-sink-file@slow", details)
+    bench.settle(92)
+    bench.step_until("the question", lambda: bench.tier() == 90)
+    bench.servers["streamforge-sink-file@slow"].stop()  # it is silent now, and what it said last counts
     bench.budget_bytes = bench.log_bytes() // 2
     bench.step_until("the last resort", lambda: bench.starts()["telemetry.clean"] > 0)
     by_topic = {event.details["topic"]: event for event in bench.events()}
     assert by_topic["telemetry.1min"].details["undelivered"] == "0"
     assert by_topic["telemetry.clean"].details["undelivered"] == by_topic["telemetry.clean"].details["records"]
     assert by_topic["telemetry.clean"].details["undelivered_to"].startswith("sink-file@slow=")
+
+
+def test_what_the_validator_has_not_read_is_not_downsampled_away(bench: Bench) -> None:
+    bench.servers["streamforge-transform-validator"].stop()
+    bench.reads("validator", "telemetry.raw", hold_offset=17)
+    bench.overflow._age_seconds = 0.0
+    bench.fill("telemetry.raw", 6)
+    bench.settle(85)
+    bench.step_until("the deletion", lambda: bench.starts()["telemetry.raw"] > 0)
+    assert 0 < bench.starts()["telemetry.raw"] <= 17
