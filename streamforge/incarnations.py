@@ -14,6 +14,8 @@ from streamforge.progress import Partition, Position
 # Where all units read the list (in the directory of the sockets), and where the doctor keeps it (beside the log).
 FILE = "incarnations.json"
 FIRST = 1
+# How the reason begins where the broker took partitions for strays: they begin anew, and what they held is kept aside.
+STRAYS = "the broker lost sight of"
 # A power cut a day for most of a year. Older positions go back to the start of the log: read again, never skipped.
 MOST_KEPT = 256
 
@@ -30,6 +32,11 @@ class Incarnation:
     reason: str
     firsts: Mapping[Partition, int] = field(default_factory=dict)
     is_fresh: bool = False
+
+    @property
+    def is_kept_aside(self) -> bool:
+        """Whether what stood before it lies in another place: what it cost cannot be counted from the log."""
+        return self.is_fresh or self.reason.startswith(STRAYS)
 
     def first(self, place: Partition) -> int | None:
         """Where the partition began to give offsets out anew; None = it lost nothing."""

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from streamforge.health import ask
+
 FILE_NAME = "epochs.json"
 # Fewer than a sink keeps (sinks.tally.MOST_EPOCHS), so that every epoch named here can be balanced.
 MOST_CLOSED = 24
@@ -21,7 +23,7 @@ LEAST_PROMISE = 1_000
 class EpochCount:
     """Readings of one epoch: `read` = acknowledged by the log plus `dropped` before it; never beyond `promised`.
 
-    `incarnation` of the log in which it wrote; 0 = it never reached the log.
+    `began` and `incarnation`: the log's incarnations in which it first and last wrote; 0 = it never reached the log.
     """
 
     epoch: int
@@ -29,6 +31,7 @@ class EpochCount:
     dropped: int = 0
     promised: int = 0
     incarnation: int = 0
+    began: int = 0
 
 
 class Epochs:
@@ -77,7 +80,8 @@ class Epochs:
     def met_log(self, incarnation: int) -> None:
         """The epoch writes in this incarnation of the log."""
         if self.current is not None and self.current.incarnation != incarnation:
-            self._save(replace(self.current, incarnation=incarnation))
+            began = self.current.began or self.current.incarnation or incarnation
+            self._save(replace(self.current, incarnation=incarnation, began=began))
 
     def correct(self, epoch: int, read: int) -> None:
         """A closed epoch ended with `read` readings on the log: what a killed process could not note itself.
@@ -139,6 +143,18 @@ def noted(state: Path) -> dict[str, list[EpochCount]]:
             held = json.loads(path.read_text())
             closed, current = _counts(held)
             found.setdefault(str(held["adapter_id"]), []).extend([*closed, current])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def running(state: Path, run: Path) -> set[str]:
+    """The adapter_id of every adapter whose unit answers on its socket in `run`; `state` as for `noted`."""
+    found = set()
+    for path in sorted(state.glob(f"*/{FILE_NAME}")):
+        try:
+            ask(run / f"{path.parent.name}.sock")
+            found.add(str(json.loads(path.read_text())["adapter_id"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found

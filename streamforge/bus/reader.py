@@ -349,11 +349,13 @@ class Reader:
                 raise translate(TimeoutError(f"no record at {place.topic}/{self._next[place]}"), self._connection)
             yield from (record for record in polled if record.offset < end)
 
-    def backwards(self, place: Partition, count: int) -> Iterator[Iterator[Fetched]]:
-        """The records from the end of a partition back to its start, in stretches: the newest `count` first, then four
-        times as many, and so on. Each is read out before the next is asked for. Raises NotConnected.
+    def backwards(self, place: Partition, count: int, before: int | None = None) -> Iterator[Iterator[Fetched]]:
+        """The records from the end of a partition (or an offset `before` it) back to its start, in stretches: the
+        newest `count` first, then four times as many, and so on. Each is read out before the next is asked for.
+        Raises NotConnected.
         """
         start, end = self.starts([place])[place], self.ends([place])[place]
+        end = end if before is None else min(before, end)
         while end > start:
             first = max(start, end - count)
             yield self.stretch(place, first, end)

@@ -1,17 +1,25 @@
-"""`streamforge reconcile`: says what a cut of the log has cost; run by systemd after the broker, before its users."""
+"""`streamforge reconcile`: says what a cut of the log has cost; run by systemd whenever the broker was started."""
 
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamforge import logs
 from streamforge.errors import ConfigError, StreamForgeError
 from streamforge.gateway import places
-from streamforge.incarnations import FILE
+from streamforge.gateway.reconciled import Reconciled, load, show
+from streamforge.incarnations import FILE, Incarnations
 from streamforge.logs import Log
 from streamforge.notify import Notifier
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
 
+if TYPE_CHECKING:
+    from streamforge.gateway.losses import Promise
+
+# How long the next record of an adapter that outlived the cut is waited for; what comes later is seen at the next run.
+WAIT_SECONDS = 20.0
+NOTHING = "nothing was lost since the last start"
 _log = Log("reconcile")
 
 
@@ -21,8 +29,10 @@ def run(arguments: list[str]) -> int:
         arguments
     )
     logs.set_up()
+    state = Path(os.environ.get("STATE_DIRECTORY", places.root() / "state" / "streamforge-reconcile"))
     try:
-        said = _reconcile()
+        said = _reconcile(state)
+        show(places.runtime(), load(state))
     except ConfigError as error:
         return refuse("streamforge-reconcile", error)
     except (StreamForgeError, OSError) as error:
@@ -32,21 +42,46 @@ def run(arguments: list[str]) -> int:
     return EXIT_STOPPED
 
 
-def _reconcile() -> str:
-    """What there is to say, in one line. The client is loaded only where the log was ever cut."""
-    if not (places.runtime() / FILE).exists():
+def _reconcile(state: Path) -> str:
+    """What there is to say, in one line. The client is loaded only where there is something to find out."""
+    try:
+        incarnations = Incarnations.from_json((places.runtime() / FILE).read_bytes())
+    except FileNotFoundError:
         return "the log was never cut"
-    from streamforge.adapters.epochs import noted
-    from streamforge.bus.connection import Connection
-    from streamforge.gateway.reconcile import Promise, reconcile
+    except ValueError:
+        incarnations = Incarnations()  # the client says what is wrong with the list
+    known = load(state)
+    if incarnations.opened and incarnations.current <= known.incarnation and not known.open:
+        return _last(known)
+    return _find_out(state)
 
+
+def _last(known: Reconciled) -> str:
+    return NOTHING if known.said else "the log was never cut"
+
+
+def _find_out(state: Path) -> str:
+    from streamforge.bus.connection import Connection
+    from streamforge.gateway.reconcile import look_again, reconcile
+
+    connection = Connection.from_environment("reconcile")
+    promises, running = _noted()
+    events = reconcile(connection, promises, state, running)
+    events += look_again(connection, promises, state, seconds=WAIT_SECONDS if running else 0.0)
+    return events[-1].message if events else NOTHING
+
+
+def _noted() -> tuple[dict[str, list["Promise"]], set[str]]:
+    """What every adapter noted, and the adapters that run: none does at boot, for they wait for this."""
+    from streamforge.adapters.epochs import noted, running
+    from streamforge.gateway.losses import Promise
+
+    state = places.root() / "state"
     promises = {
         adapter: [
-            Promise(epoch=one.epoch, read=one.read, promised=one.promised, incarnation=one.incarnation)
+            Promise(epoch=one.epoch, read=one.read, promised=one.promised, incarnation=one.incarnation, began=one.began)
             for one in counts
         ]
-        for adapter, counts in noted(places.root() / "state").items()
+        for adapter, counts in noted(state).items()
     }
-    state = Path(os.environ.get("STATE_DIRECTORY", places.root() / "state" / "streamforge-reconcile"))
-    events = reconcile(Connection.from_environment("reconcile"), promises, state)
-    return events[-1].message if events else "nothing was lost since the last start"
+    return promises, running(state, places.runtime())

@@ -1,178 +1,135 @@
 """Says what a cut of the log has cost: one `data_loss` event for each incarnation that nobody has accounted for yet.
 
-It runs after the broker and before every adapter, transform and sink. Positions clamp themselves (they name their
-incarnation); what is said here is how many readings are gone at most: an adapter never hands the log more readings of
-an epoch than it has promised on disk before, so what was promised less what stands on the log bounds what is lost.
+It runs after the broker and before every adapter, transform and sink, and again whenever the broker was started anew.
+Positions clamp themselves (they name their incarnation); what is said here is how many readings are gone: an adapter
+never hands the log more readings of an epoch than it has promised on disk before, so what was promised less what stands
+on the log bounds what is lost. An adapter that outlived the cut shows the exact count with its next record.
 """
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Fetched, Reader
-from streamforge.codec import decode, encode
-from streamforge.errors import NotConnected, Rejected
-from streamforge.gateway.durable import write_durably
-from streamforge.incarnations import FIRST, Incarnation
+from streamforge.bus.reader import Reader
+from streamforge.codec import encode
+from streamforge.errors import NotConnected
+from streamforge.gateway.log_cut import around, hole_after
+from streamforge.gateway.loss_events import exact_event, loss_event
+from streamforge.gateway.losses import Loss, Promises, losses
+from streamforge.gateway.reconciled import Open, Reconciled, Said, load, save
+from streamforge.incarnations import Incarnation
 from streamforge.logs import Log
-from streamforge.model import Event, ReadingBatch, Severity, Topic
+from streamforge.model import Event, Topic
 from streamforge.progress import Partition
 
-STATE_FILE = "reconciled.json"
 EVENTS = Partition(Topic.EVENTS_CLEAN.value)
 RAW = Topic.TELEMETRY_RAW.value
-TAIL_RECORDS = 4_000
-# Some seconds of reading: everybody waits for it.
-MOST_RECORDS = 200_000
 FLUSH_SECONDS = 10.0
+LOOK_SECONDS = 1.0
 _log = Log("reconcile")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """One epoch of one adapter: it handed the log at most `promised` readings, and had noted `read` of them.
+def reconcile(
+    connection: Connection, promises: Promises, state: Path, running: Collection[str] = ()
+) -> tuple[Event, ...]:
+    """Emit the events that are due; they are on the disk when this returns. Raises StreamForgeError, OSError.
 
-    `incarnation` of the log in which it wrote; 0 = it never reached the log.
+    `running`: the adapters that outlived the cut. What one of them lost stays open until its next record tells.
     """
-
-    epoch: int
-    read: int
-    promised: int
-    incarnation: int
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it stopped in order, or its end was seen on the log."""
-        return self.promised == self.read
-
-
-Promises = Mapping[str, Sequence[Promise]]
-"""adapter_id -> its epochs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
-    """What one adapter lost: noted as read and gone for certain, and at most, in readings."""
-
-    adapter_id: str
-    epoch: int
-    noted: int
-    at_most: int
-
-
-def reconcile(connection: Connection, promises: Promises, state: Path) -> list[Event]:
-    """Emit the events that are due; they are on the disk when this returns. Raises StreamForgeError, OSError."""
-    done = _done(state)
-    opened = [one for one in connection.incarnations().opened if one.number > done]
+    known = load(state)
+    opened = [one for one in connection.incarnations().opened if one.number > known.incarnation]
     if not opened:
-        return []
-    cut = {
-        adapter: [one for one in epochs if done <= one.incarnation < opened[-1].number]
-        for adapter, epochs in promises.items()
-    }
-    found = losses(connection, cut) if not opened[-1].is_fresh else []
-    events = [event(one, found if one is opened[-1] else []) for one in opened]
+        return ()
+    found = lost(connection, promises, opened, known.incarnation)
+    events = tuple(loss_event(one, found if one is opened[-1] else None) for one in opened)
     _send(connection, events)
-    for one in events:
-        _log.warning("data_loss", **one.details)
-    write_durably(state / STATE_FILE, json.dumps({"incarnation": opened[-1].number}).encode())
+    said = [_said(one, found if one is opened[-1] else None, event) for one, event in zip(opened, events, strict=True)]
+    open_ones = [_open(opened[-1], loss) for loss in found if loss.adapter_id in running and not loss.is_exact]
+    save(state, known.saying(said, open_ones, opened[-1].number))
     return events
 
 
-def losses(connection: Connection, promises: Promises) -> list[Loss]:
-    """What of these epochs does not stand on the log. Raises NotConnected.
-
-    It looks back as far as it must, and MOST_RECORDS at most: an adapter that was not met by then stopped long ago,
-    unless its last epoch has no end.
-    """
-    wanted = {adapter: max(one.epoch for one in epochs) for adapter, epochs in promises.items() if epochs}
+def lost(connection: Connection, promises: Promises, opened: Sequence[Incarnation], done: int) -> list[Loss]:
+    """What the epochs that lived between incarnation `done` and the newest of `opened` lost. Raises NotConnected."""
+    aside = [number for number, one in enumerate(opened[:-1]) if one.is_kept_aside]
+    if aside:  # what stood before it is not to be found here
+        done, opened = opened[aside[-1]].number, opened[aside[-1] + 1 :]
+    cut = {
+        adapter_id: [one for one in epochs if one.lived_through(done, opened[-1].number)]
+        for adapter_id, epochs in promises.items()
+    }
     reader = Reader(connection)
     try:
-        newest = [_newest(reader, place, wanted) for place in reader.partitions(RAW)] if wanted else []
+        found = [around(reader, place, _firsts(opened, place), cut) for place in reader.partitions(RAW)]
     finally:
         reader.close()
-    found = []
-    for adapter in sorted(wanted):
-        ends = [one[adapter] for one in newest if adapter in one]
-        found.append(_loss(adapter, promises[adapter], min(ends, default=None)))
-    return [loss for loss in found if loss.at_most]
+    return losses(cut, found, is_anew=opened[-1].is_kept_aside)
 
 
-End = tuple[int, int]
-"""The newest epoch of an adapter in a partition, and up to which of its readings it stands there."""
+def _firsts(opened: Sequence[Incarnation], place: Partition) -> list[int]:
+    return [first for one in opened if (first := one.first(place)) is not None]
 
 
-def _newest(reader: Reader, place: Partition, wanted: Mapping[str, int]) -> dict[str, End]:
-    """The end of each adapter in one partition; epochs later than the wanted one came after the cut."""
-    found: dict[str, End] = {}
-    seen = 0
-    for stretch in reader.backwards(place, TAIL_RECORDS):
-        for fetched in stretch:
-            seen += 1
-            _note(found, fetched, wanted)
-        if found.keys() >= wanted.keys() or seen >= MOST_RECORDS:
-            break
-    return found
+def _open(opened: Incarnation, loss: Loss) -> Open:
+    first = opened.first(Partition(RAW)) or 0
+    return Open(incarnation=opened.number, adapter_id=loss.adapter_id, epoch=loss.epoch, end=loss.end, first=first)
 
 
-def _note(found: dict[str, End], fetched: Fetched, wanted: Mapping[str, int]) -> None:
+def _said(opened: Incarnation, found: Sequence[Loss] | None, event: Event) -> Said:
+    is_counted = found is not None and not opened.is_kept_aside
+    return Said(
+        incarnation=opened.number,
+        opened_at_us=opened.opened_at_us,
+        message=event.message,
+        at_least=sum(loss.at_least for loss in found or ()) if is_counted else None,
+        at_most=sum(loss.at_most for loss in found or ()) if is_counted else None,
+    )
+
+
+def look_again(connection: Connection, promises: Promises, state: Path, *, seconds: float = 0.0) -> tuple[Event, ...]:
+    """The exact counts that became visible since: an event for each. Waits so long for the rest.
+
+    An epoch that has ended without another record never shows its count: its bound stands. Raises StreamForgeError,
+    OSError.
+    """
+    deadline = time.monotonic() + seconds
+    events: tuple[Event, ...] = ()
+    while True:
+        known = load(state)
+        events += _look(connection, promises, state, known)
+        if not load(state).open or time.monotonic() > deadline:
+            return events
+        time.sleep(LOOK_SECONDS)
+
+
+def _look(connection: Connection, promises: Promises, state: Path, known: Reconciled) -> tuple[Event, ...]:
+    if not known.open:
+        return ()
+    reader = Reader(connection)
     try:
-        batch = decode(fetched.value)
-    except Rejected:
-        return
-    if isinstance(batch, ReadingBatch) and batch.epoch <= wanted.get(batch.source.adapter_id, -1):
-        at = (batch.epoch, batch.count_before + len(batch))
-        found[batch.source.adapter_id] = max(at, found.get(batch.source.adapter_id, at))
+        places = reader.partitions(RAW)
+        holes = {one: _hole(reader, one, places) for one in known.open}
+    finally:
+        reader.close()
+    events = tuple(exact_event(one, hole) for one, hole in holes.items() if hole is not None)
+    _send(connection, events)
+    for one, hole in holes.items():
+        if hole is not None or one.epoch != max((other.epoch for other in promises.get(one.adapter_id, ())), default=0):
+            known = known.settled(one)
+    save(state, known)
+    return events
 
 
-def _loss(adapter_id: str, epochs: Sequence[Promise], end: End | None) -> Loss:
-    """The newest epoch on the log is there up to its end (of several partitions, the earliest); later ones are not."""
-    epoch, count = end or (0, 0)
-    gone = [one for one in epochs if one.epoch >= epoch and (end is not None or not one.has_ended)]
-    return Loss(
-        adapter_id=adapter_id,
-        epoch=max((one.epoch for one in gone), default=epoch),
-        noted=max(0, sum(one.read for one in gone) - count),
-        at_most=max(0, sum(one.promised for one in gone) - count),
-    )
-
-
-def event(opened: Incarnation, found: Sequence[Loss]) -> Event:
-    """One `data_loss` event; the same incarnation always gives the same event_id."""
-    at_most = sum(loss.at_most for loss in found)
-    ends = ", ".join(f"{place.topic}/{place.number}={offset}" for place, offset in sorted(opened.firsts.items()))
-    hostname = os.uname().nodename
-    return Event(
-        event_id=f"data_loss/{hostname}/{opened.number}",
-        asset_id=hostname,
-        type="data_loss",
-        severity=Severity.HIGH,
-        time_us=opened.opened_at_us,
-        message=_message(opened, at_most),
-        source="streamforge-reconcile",
-        details={
-            "incarnation": str(opened.number),
-            "reason": opened.reason,
-            "readings_at_most": str(at_most),
-            "readings_noted": str(sum(loss.noted for loss in found)),
-            "adapters": ", ".join(f"{loss.adapter_id}/{loss.epoch}={loss.at_most}" for loss in found),
-            "ends": ends,
-        },
-    )
-
-
-def _message(opened: Incarnation, at_most: int) -> str:
-    if opened.is_fresh:
-        return f"The log begins anew: {opened.reason}. What the one before held and no sink has is not in this one."
-    return f"The log was cut: {opened.reason}. At most {at_most} readings are lost; alarms and events are all there."
+def _hole(reader: Reader, one: Open, places: Sequence[Partition]) -> int | None:
+    return hole_after(reader, places[0], one.first, (one.adapter_id, one.epoch), one.end) if len(places) == 1 else None
 
 
 def _send(connection: Connection, events: Sequence[Event]) -> None:
     """The topic is flushed before every acknowledgement."""
+    if not events:
+        return
     producer = Producer(connection, (EVENTS.topic,))
     try:
         for one in events:
@@ -181,11 +138,5 @@ def _send(connection: Connection, events: Sequence[Event]) -> None:
             raise NotConnected("the broker does not acknowledge the events")
     finally:
         producer.close()
-
-
-def _done(state: Path) -> int:
-    """The newest incarnation that was accounted for."""
-    try:
-        return int(json.loads((state / STATE_FILE).read_text())["incarnation"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return FIRST
+    for one in events:
+        _log.warning("data_loss", **one.details)
