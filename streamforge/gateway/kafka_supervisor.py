@@ -84,7 +84,8 @@ class KafkaSupervisor:
             raise
         self._said.end()
         self._keeper.served()
-        if places.configuration().exists() and not (self._broker.data / f"{Topic.TELEMETRY_RAW}-0").is_dir():
+        is_new = self._keeper.lost_topics or not (self._broker.data / f"{Topic.TELEMETRY_RAW}-0").is_dir()
+        if places.configuration().exists() and is_new:
             self._make_topics()
 
     def step(self, stop: threading.Event) -> None:
@@ -127,7 +128,7 @@ class KafkaSupervisor:
         return Health(state=state, status=self.status(), details=details)
 
     def _make_topics(self) -> None:
-        """A log that began anew while the gateway runs: `streamforge-topics` did its work and does not come again.
+        """A log or topics that began anew while the gateway runs: `streamforge-topics` does not come again.
 
         At the very first boot it does, when there is a generation to say how many partitions there shall be.
         """

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.bus.admin import Admin
 from streamforge.gateway.doctor import aside, starts
 from streamforge.gateway.doctor.copies import load
+from streamforge.gateway.topic_setup import specs
+from streamforge.gateway.topics import TOPICS
+from streamforge.incarnations import FILE, Incarnations
+from streamforge.progress import Position
 from tests.gateway.test_kafka_supervisor import Unit, is_ready
 
 pytestmark = pytest.mark.broker
@@ -110,3 +115,34 @@ def _environment(unit: DoctoredUnit) -> dict[str, str]:
     lines = Path(f"/proc/{unit.process.pid}/environ").read_text().split("\0")
     known = dict(line.split("=", 1) for line in lines if "=" in line)
     return {name: value for name, value in known.items() if name != "NOTIFY_SOCKET"}
+
+
+def test_topics_that_the_broker_lost_sight_of_are_made_anew_in_an_incarnation_of_their_own(unit: DoctoredUnit) -> None:
+    """Kafka cuts a damaged metadata log, and takes the partitions of topics that were made later for strays.
+
+    A position of before, in a topic that begins at 0 again, would let a reader pass over new records.
+    """
+    kafka, run = unit.data.parent, unit.data.parent.parent / "run"
+    (unit.data.parent.parent / "config" / "current").mkdir(parents=True)
+    with Admin(unit.broker.connection("admin")) as admin:
+        admin.ensure_topics(specs(4 * 1024**3, 1))
+    unit.jvm.kill()
+    unit.end()
+    log = unit.data / "__cluster_metadata-0" / "00000000000000000000.log"
+    content = log.read_bytes()
+    middle = len(content) // 2
+    log.write_bytes(content[:middle] + bytes(64) + content[middle + 64 :])
+    unit.doctor()
+    before = Incarnations.from_json((run / FILE).read_bytes()).current
+    unit.start()
+    unit.wait_for(is_ready)
+    found = Incarnations.from_json((run / FILE).read_bytes())
+    assert found.current == before + 1
+    assert found.opened[-1].is_kept_aside
+    place = next(place for place in found.opened[-1].firsts if place.topic in {topic.name for topic in TOPICS})
+    assert found.clamp(place, Position(next_offset=90_000, incarnation=before)).next_offset == 0
+    assert (unit.data / f"{place.topic}-0").is_dir(), "made anew at once, for streamforge-topics does not come again"
+    stop(unit)
+    assert "moved to aside/1 and kept" in unit.doctor()
+    assert Incarnations.from_json((run / FILE).read_bytes()) == found, "said once"
+    assert Incarnations.from_json((kafka / FILE).read_bytes()) == found

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from streamforge.clock import now_us
 from streamforge.gateway.doctor.files import Kind, properties
-from streamforge.gateway.doctor.layout import is_internal, number_of, partitions, topic_of
+from streamforge.gateway.doctor.layout import is_internal, number_of, partitions, stray_partitions, topic_of
 from streamforge.gateway.doctor.report import Finding
 from streamforge.gateway.durable import write_durably
-from streamforge.incarnations import FILE, Incarnation, Incarnations
+from streamforge.incarnations import FILE, STRAYS, Incarnation, Incarnations
 from streamforge.progress import Partition
 
 SECOND_FILE = "incarnations.before.json"
@@ -55,6 +55,23 @@ def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
         write_durably(kafka / WRITER_FILE, json.dumps(asdict(now)).encode(), mode=_MODE)
     _publish(public / FILE, opened or held or Incarnations())
     return [] if opened is None else [_finding(opened.opened[-1])]
+
+
+def keep_strays(kafka: Path, public: Path) -> Incarnation | None:
+    """Open one for the partitions that the broker took for strays: before anybody makes their topics anew, from 0 on.
+
+    None where there is no stray. Raises OSError.
+    """
+    lost = stray_partitions(kafka / "data")
+    if not lost:
+        return None
+    names = ", ".join(f"{place.topic}/{place.number}" for place in lost)
+    opened = (_held(kafka) or Incarnations()).opening(
+        opened_at_us=now_us(), reason=f"{STRAYS} {names}", firsts=dict.fromkeys(lost, 0)
+    )
+    _save(kafka, opened)
+    _publish(public / FILE, opened)
+    return opened.opened[-1]
 
 
 def _now(before: Writer | None, boot_id: str, directory_id: str) -> Writer:

@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from streamforge.gateway.doctor import aside, starts
+from streamforge.gateway import places
+from streamforge.gateway.doctor import aside, incarnation, starts
 from streamforge.gateway.doctor.copies import CopyKeeper
 from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import read_report
@@ -24,6 +25,7 @@ class Keeper:
 
     def __init__(self, kafka: Path) -> None:
         self.details: dict[str, object] = {}
+        self.lost_topics = False  # they have to be made anew
         self.note = ""  # what belongs on the status line: logs that are kept aside
         self._kafka = kafka
         self._copies = CopyKeeper(kafka)
@@ -52,8 +54,7 @@ class Keeper:
             starts.save(self._kafka, starts.FailedStarts())
         except OSError as error:
             self._complain("failed_starts_not_reset", error)
-        if lost := [path.name for path in strays(self._kafka / "data")]:
-            _log.critical("broker_lost_topics", partitions=lost, kept="set aside at the next start")
+        self._keep_strays()
         report, kept = read_report(self._kafka), aside.listed(self._kafka)
         self.details = {
             "doctor": [str(finding) for finding in report.findings] if report else [],
@@ -64,6 +65,18 @@ class Keeper:
             size = sum(log.size_bytes for log in kept) // _MIB
             self.note = f"; logs set aside, not read: {numbers} ({size} MiB)"
         self.look()
+
+    def _keep_strays(self) -> None:
+        """Positions in topics that the broker lost sight of mean nothing in those that take their place."""
+        lost = [path.name for path in strays(self._kafka / "data")]
+        if not lost:
+            return
+        _log.critical("broker_lost_topics", partitions=lost, kept="set aside at the next start")
+        self.lost_topics = True
+        try:
+            incarnation.keep_strays(self._kafka, places.runtime())
+        except OSError as error:
+            self._complain("incarnation_not_opened", error)
 
     def look(self) -> None:
         """Once a minute at most: new copies where a file is new."""

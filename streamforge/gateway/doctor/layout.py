@@ -6,10 +6,12 @@ from pathlib import Path
 
 from streamforge.gateway.doctor.files import Kind
 from streamforge.gateway.doctor.snapshots import NAME
+from streamforge.progress import Partition
 
 METADATA_PARTITION = "__cluster_metadata-0"
 # `<topic>-<number>.<uuid>-delete`, -stray and -future are not in use; nothing matches them, for they end in a word.
 _PARTITION = re.compile(r"([A-Za-z0-9._-]{1,249})-(\d+)")
+_STRAY = re.compile(r"([A-Za-z0-9._-]{1,249})-(\d+)\.[0-9a-f]{32}-stray")
 
 
 def partitions(data: Path) -> Iterator[Path]:
@@ -48,3 +50,9 @@ def snapshots(data: Path) -> list[Path]:
 def strays(data: Path) -> list[Path]:
     """Partitions that the broker renamed because its metadata does not know their topic."""
     return sorted(data.glob("*-stray")) if data.is_dir() else []
+
+
+def stray_partitions(data: Path) -> list[Partition]:
+    """Which partitions those are, without Kafka's own."""
+    found = [_STRAY.fullmatch(path.name) for path in strays(data) if not is_internal(path)]
+    return [Partition(match[1], int(match[2])) for match in found if match]
