@@ -33,6 +33,12 @@ def standing(connection: Connection, topic: str, *, epoch: int, first: int = 0) 
         ]
 
 
+def records(connection: Connection, topic: str) -> list[Any]:
+    """Every record of the topic's one partition, decoded."""
+    with _client(connection) as client:
+        return [decode(record.value) for record in _records(client, TopicPartition(topic, 0), 0)]
+
+
 def _records(client: Any, place: TopicPartition, first: int) -> Iterator[Any]:
     client.assign([place])
     client.seek(place, first)

@@ -36,10 +36,12 @@ class Rig:
         """The way in for plants and judges."""
         return self.broker.connection("admin")
 
-    def boot(self) -> None:
-        """Start the broker on the disk as it was after the first boot."""
+    def boot(self, public: Path | None = None) -> None:
+        """Start the broker on the disk as it was after the first boot; `public` as in `recover`."""
         self.broker.kill()
         self.disk.plug_in(self._first_boot)
+        if public is not None:
+            incarnation.keep(self.disk.point / "kafka", public, "the boot before the cut")
         self.broker.start()
 
     def recover(self, cut: Cut, topic: str, public: Path | None = None) -> float:
