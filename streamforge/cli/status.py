@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from streamforge.gateway import places
 from streamforge.gateway.overview import Overview, State, UnitView, gather
@@ -12,6 +13,7 @@ from streamforge.gateway.systemctl import Systemctl
 _EXIT = {State.HEALTHY: 0, State.DEGRADED: 3, State.UNHEALTHY: 4, State.FAILED: 5}
 _GIB = 1024**3
 _MIB = 1024**2
+MOST_CUTS = 5
 
 
 def run(arguments: list[str]) -> int:
@@ -35,6 +37,11 @@ def _has_budget(view: UnitView) -> bool:
     return view.details.get("kind") == "overflow"
 
 
+def when(time_us: int) -> str:
+    """Date and time, UTC."""
+    return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
 def text(now: Overview) -> str:
     """One screen for people: the state, the figures, then a line a unit, faults under theirs."""
     rate = "-" if now.readings_per_second is None else f"{now.readings_per_second:,.1f}"
@@ -53,6 +60,7 @@ def text(now: Overview) -> str:
         lines += [f"{'':<11}{fault}" for fault in view.faults]
         lines += [f"{'':<11}at the last start: {finding}" for finding in view.details.get("doctor", ())]
         lines += [f"{'':<11}set aside: {log}" for log in view.details.get("aside", ())]
+    lines += [f"cut {when(one.opened_at_us)}  {one.message}" for one in now.losses[-MOST_CUTS:]]
     if not now.units:
         lines.append("no unit is known: is this the gateway?")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from streamforge.clock import ClockQuality, now_us
 from streamforge.errors import Fatal, Fault
 from streamforge.gateway.generations import Store
 from streamforge.gateway.instances import instances
+from streamforge.gateway.reconciled import REPORT_FILE, Said, load
 from streamforge.gateway.systemctl import Systemctl
 from streamforge.health import ask
 from streamforge.model import TimeQuality
@@ -58,7 +59,10 @@ class UnitView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """The whole gateway. `readings` were read since the adapters count; the rate is None at a first look."""
+    """The whole gateway. `readings` were read since the adapters count; the rate is None at a first look.
+
+    `losses`: every cut of the log that was accounted for, oldest first.
+    """
 
     time_us: int
     state: State
@@ -71,6 +75,7 @@ class Overview:
     disk_used_bytes: int
     disk_total_bytes: int
     clock: TimeQuality
+    losses: tuple[Said, ...] = ()
 
 
 def gather(root: Path, runtime: Path, systemctl: Systemctl, before: Overview | None = None) -> Overview:
@@ -98,6 +103,7 @@ def gather(root: Path, runtime: Path, systemctl: Systemctl, before: Overview | N
         disk_used_bytes=disk.used,
         disk_total_bytes=disk.total,
         clock=ClockQuality().now(time_us),
+        losses=load(runtime, REPORT_FILE).said,
     )
 
 

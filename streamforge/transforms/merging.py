@@ -122,5 +122,3 @@ def _stacked(parts: Sequence[Contribution], parameters: tuple[str, ...], place: 
             column = [column[row] if row >= 0 else ABSENT[place] for row in rows]
         columns.append(column)
     return list(zip(*columns, strict=True))
-
-

@@ -135,9 +135,7 @@ class Rules:
         if len(self._guards) >= MOST_CACHED * 16:
             self._guards.clear()
         rules = tuple(
-            rule
-            for rule in self._rules
-            if fnmatchcase(asset_id, rule.asset) and fnmatchcase(parameter, rule.parameter)
+            rule for rule in self._rules if fnmatchcase(asset_id, rule.asset) and fnmatchcase(parameter, rule.parameter)
         )
         guard = self._guards[key] = _narrowest(rules) if rules else None
         return guard

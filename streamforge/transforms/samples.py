@@ -149,9 +149,7 @@ def _gathered(strips: Sequence[Strip]) -> dict[str, Column]:
     units: dict[str, str] = {}
     for strip in strips:
         qualities = strip.qualities or bytes(len(strip.values))
-        for parameter, unit, value, quality in zip(
-            strip.parameters, strip.units, strip.values, qualities, strict=True
-        ):
+        for parameter, unit, value, quality in zip(strip.parameters, strip.units, strip.values, qualities, strict=True):
             if parameter not in values:
                 values[parameter], marks[parameter], units[parameter] = [], bytearray(), unit
             marks[parameter].append(quality)

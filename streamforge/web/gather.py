@@ -66,6 +66,8 @@ class Gatherer:
             sinks=sinks,
             stages=tuple(stage for view in seen.units for stage in stages_of(view)),
             ledger=self._ledger.look(sum(sink.lag_records for sink in sinks)) if self._ledger else None,
+            cuts=seen.losses,
+            aside=tuple(str(log) for view in seen.units for log in view.details.get("aside", ())),
         )
 
     def _earlier(self) -> Overview | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamforge.errors import Fault
+from streamforge.gateway.reconciled import Said
 
 
 class UnitState(StrEnum):
@@ -125,7 +126,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The gateway at one moment. `held_bytes`: read, and not yet in the log."""
+    """The gateway at one moment. `held_bytes`: read, and not yet in the log.
+
+    `cuts` of the log, oldest first, and the logs that are kept `aside`, in words.
+    """
 
     taken_us: int
     hostname: str
@@ -140,3 +144,5 @@ class Snapshot:
     sinks: tuple[Sink, ...] = ()
     stages: tuple[Stage, ...] = ()
     ledger: Ledger | None = None
+    cuts: tuple[Said, ...] = ()
+    aside: tuple[str, ...] = ()

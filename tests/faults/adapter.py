@@ -105,6 +105,12 @@ class RunningAdapter:
         self._component.drain(time.monotonic() + DRAIN_SECONDS)
         self._component.close()
 
+    def wait_for_acknowledgement(self) -> None:
+        """Wait until the log has taken something more."""
+        before, deadline = len(self.told), time.monotonic() + DRAIN_SECONDS
+        while len(self.told) == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def acknowledged(self, until_seconds: float) -> Counter[int]:
         """Epoch -> readings of which it was told by then."""
         found: Counter[int] = Counter()

@@ -175,6 +175,7 @@ def put_back(site: Rig, seed: str, number: int) -> Seen:
         time.sleep(FIRST_SECONDS)
         cut = site.disk.cut("put-back")
         time.sleep(random.Random(f"{seed}:put_back").uniform(0.2, SPAN_SECONDS))
+        adapter.wait_for_acknowledgement()
         recovery_seconds = site.recover(cut, RAW, Path(run))
         events = _reconcile_beside(connection, Path(state))
         adapter.stop()

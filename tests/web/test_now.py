@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamforge.web.pages.now import shares, waiting, working
+from streamforge.gateway.reconciled import Said
+from streamforge.web.pages.now import MOST_CUTS, lost, newest, shares, waiting, working
 from streamforge.web.snapshot import Ledger, Sink, Unit, UnitState
 from tests.web.test_diagnosis import WELL
 
@@ -48,3 +49,17 @@ def test_what_waits_is_not_known_while_the_log_is_away(kafka: UnitState, expecte
         Sink(unit=f"u{lag}", target="file", instance="x", state=UnitState.HEALTHY, lag_records=lag) for lag in (5, 7)
     )
     assert waiting(replace(WELL, units=(Unit(name="kafka", state=kafka),), sinks=sinks)) == expected
+
+
+def cut(number: int, at_least: int | None = None, at_most: int | None = None) -> Said:
+    return Said(incarnation=number, opened_at_us=number, message="", at_least=at_least, at_most=at_most)
+
+
+def test_the_newest_cuts_stand_first_and_not_all_of_them() -> None:
+    cuts = tuple(map(cut, range(2, 20)))
+    assert [one.incarnation for one in newest(replace(WELL, cuts=cuts))] == [19, 18, 17, 16, 15]
+    assert len(newest(replace(WELL, cuts=cuts[:2]))) == 2 < MOST_CUTS
+
+
+def test_a_loss_is_a_count_its_bounds_or_not_counted() -> None:
+    assert [lost(cut(2)), lost(cut(2, 40, 40)), lost(cut(2, 13, 1240))] == ["not counted", "40", "13 to 1,240"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+from streamforge.gateway.reconciled import Said
 from streamforge.web import sparkline
 from streamforge.web.snapshot import Device, Ledger, Snapshot, Unit, UnitState
 from streamforge.web.verdict import is_log_down
@@ -15,6 +16,7 @@ ONCE = (
     "streamforge-firstboot", "streamforge-instances", "streamforge-topics", "streamforge-reconcile",
     "streamforge-events",
 )  # fmt: skip
+MOST_CUTS = 5
 
 
 def blocks(view: View) -> dict[str, str]:
@@ -24,6 +26,7 @@ def blocks(view: View) -> dict[str, str]:
         "todo": render("now_todo", todo=view.verdict.todo),
         "figures": render("now_figures", view=view, waiting=waiting(view.snapshot)),
         "ledger": render("now_ledger", view=view, ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
+        "losses": render("now_losses", view=view, said=newest(view.snapshot), aside=view.snapshot.aside, lost=lost),
         "devices": render(
             "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
         ),
@@ -34,6 +37,20 @@ def blocks(view: View) -> dict[str, str]:
 def waiting(snapshot: Snapshot) -> int | None:
     """Records that sinks have still to deliver; None while the log is away: then nobody can know."""
     return None if is_log_down(snapshot) else sum(sink.lag_records for sink in snapshot.sinks)
+
+
+def newest(snapshot: Snapshot) -> Sequence[Said]:
+    """The cuts that the page lists, the newest first."""
+    return snapshot.cuts[: -MOST_CUTS - 1 : -1]
+
+
+def lost(said: Said) -> str:
+    """How many readings a cut cost, in words: a count, its bounds, or that nobody can count them."""
+    if said.at_least is None or said.at_most is None:
+        return "not counted"
+    if said.at_least == said.at_most:
+        return f"{said.at_most:,}"
+    return f"{said.at_least:,} to {said.at_most:,}"
 
 
 def listed(view: View) -> list[Device]:
