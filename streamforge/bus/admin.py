@@ -25,7 +25,8 @@ from kafka.admin import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, for_code
+from kafka.protocol.producer import InitProducerIdRequest
 
 from streamforge.bus.connection import RECONNECT_MS, Connection, watch_authentication
 from streamforge.bus.failures import translate
@@ -169,6 +170,18 @@ class Admin:
             msg = f"the broker did not take the password of {refused}"
             raise Fatal(msg)
         _wait("users", lambda: set(passwords) <= self.users())
+
+    def skip_producer_ids(self, first: int, most: int) -> int:
+        """Use up producer ids until `first` is the next one, or `most` are; the id that comes next."""
+        with translated(self._connection):
+            for _ in range(most):
+                request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
+                answer = self._client._manager.run(self._client._manager.send, request)  # noqa: SLF001 - no public way
+                if answer.error_code:
+                    raise for_code(answer.error_code)
+                if answer.producer_id + 1 >= first:
+                    break
+        return int(answer.producer_id) + 1
 
     def end_offset(self, topic: str, partition: int = 0) -> int:
         """The offset that the next record will get: one small request, answered by the partition's log."""

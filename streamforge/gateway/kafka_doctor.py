@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamforge import logs
 from streamforge.gateway import places
-from streamforge.gateway.doctor import ballast, beyond_repair, copies, incarnation, remedies, starts
+from streamforge.gateway.doctor import ballast, beyond_repair, copies, incarnation, producer_ids, remedies, starts
 from streamforge.gateway.doctor.report import Finding, boot_id, write_report
 from streamforge.logs import Log
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED
@@ -98,9 +98,23 @@ def keep_incarnation(kafka: Path) -> list[Finding]:
     return incarnation.keep(kafka, places.runtime(), boot_id())
 
 
+def keep_producer_ids(kafka: Path) -> list[Finding]:
+    """Before the broker cuts a damaged metadata log."""
+    producer_ids.keep(kafka)
+    return []
+
+
 def make_ballast(kafka: Path) -> list[Finding]:
     """Last, with the room that is left."""
     return ballast.make(kafka, ballast.room(kafka))
 
 
-STEPS: tuple[Step, ...] = (release_ballast, set_aside, keep_strays, mend_files, keep_incarnation, make_ballast)
+STEPS: tuple[Step, ...] = (
+    release_ballast,
+    set_aside,
+    keep_strays,
+    mend_files,
+    keep_producer_ids,
+    keep_incarnation,
+    make_ballast,
+)

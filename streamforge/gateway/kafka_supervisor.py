@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamforge import service
+from streamforge.bus.admin import Admin
 from streamforge.bus.canary import Canary
 from streamforge.bus.connection import BOOTSTRAP, Connection
 from streamforge.errors import Fatal, NotConnected, StreamForgeError
 from streamforge.gateway import places
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
+from streamforge.gateway.doctor import producer_ids
 from streamforge.gateway.doctor.keeper import Keeper
 from streamforge.gateway.jvm_log import StartLines, prioritised
 from streamforge.gateway.principals import passwords
@@ -39,6 +41,8 @@ POLL_SECONDS = 0.25
 # After a power cut the broker reads every segment again before it opens its port: some 10 s per 500 MB on an SD card.
 RECOVERY_SECONDS = 900.0
 EXTENSION_SECONDS = 30.0
+# One request each, half a millisecond.
+IDS_A_TURN = 5_000
 # From the open port to the canary's return: 2 s seen, 14 s on a busy machine after kill -9.
 SERVE_SECONDS = 60.0
 # Longest orderly stop seen: 5 s. The unit's TimeoutStopSec is longer.
@@ -77,6 +81,7 @@ class KafkaSupervisor:
         try:
             self._notifier.status("starting: the broker reads its log")
             self._until(self._has_open_port, RECOVERY_SECONDS)
+            self._skip_producer_ids()
             self._notifier.status("starting: a canary record is on its way")
             self._until(self._sings, SERVE_SECONDS)
         except Fatal as error:
@@ -126,6 +131,21 @@ class KafkaSupervisor:
         details |= self._keeper.details
         state = State.UNHEALTHY if self._complaint else State.HEALTHY
         return Health(state=state, status=self.status(), details=details)
+
+    def _skip_producer_ids(self) -> None:
+        """Before anybody writes: ids that are in use must not be given out again (`doctor/producer_ids.py`)."""
+        due = producer_ids.due(self._broker.data.parent)
+        if not due:
+            return
+        self._notifier.status("starting: producer ids of before the damage are passed over")
+        try:
+            with Admin(self._connection) as admin:
+                while admin.skip_producer_ids(due, IDS_A_TURN) < due:
+                    self._notifier.extend_start(EXTENSION_SECONDS)
+        except StreamForgeError as error:
+            _log.error("producer_ids_not_skipped", reason=str(error))
+        else:
+            _log.warning("producer_ids_skipped", next=due)
 
     def _make_topics(self) -> None:
         """A log or topics that began anew while the gateway runs: `streamforge-topics` does not come again.

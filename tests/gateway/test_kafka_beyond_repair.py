@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from streamforge.bus.admin import Admin
+from streamforge.bus.connection import Connection
+from streamforge.bus.producer import Producer
 from streamforge.gateway.doctor import aside, starts
 from streamforge.gateway.doctor.copies import load
 from streamforge.gateway.topic_setup import specs
 from streamforge.gateway.topics import TOPICS
 from streamforge.incarnations import FILE, Incarnations
-from streamforge.progress import Position
+from streamforge.progress import Partition, Position
 from tests.gateway.test_kafka_supervisor import Unit, is_ready
 
 pytestmark = pytest.mark.broker
+PRODUCERS, RECORDS = 3, 50
 
 
 class DoctoredUnit(Unit):
@@ -146,3 +149,40 @@ def test_topics_that_the_broker_lost_sight_of_are_made_anew_in_an_incarnation_of
     assert "moved to aside/1 and kept" in unit.doctor()
     assert Incarnations.from_json((run / FILE).read_bytes()) == found, "said once"
     assert Incarnations.from_json((kafka / FILE).read_bytes()) == found
+
+
+def test_producer_ids_of_before_the_damage_are_not_given_out_again(unit: DoctoredUnit) -> None:
+    """Else the broker takes the batches of a new producer for repeats of an old one's: acknowledged, never written."""
+    connection = unit.broker.connection("admin")
+    with Admin(connection) as admin:
+        admin.ensure_topics(specs(4 * 1024**3, 1))
+    unit.jvm.kill()
+    unit.end()
+    unit.doctor()
+    unit.start()
+    unit.wait_for(is_ready)
+    write(connection)
+    unit.jvm.kill()
+    unit.end()
+    log = unit.data / "__cluster_metadata-0" / "00000000000000000000.log"
+    content = bytearray(log.read_bytes())
+    newest = content.rindex(b"\x01\x0f\x00\x00\x00\x00\x01")  # the block of ids of this broker's last life
+    content[newest : newest + 8] = bytes(8)
+    log.write_bytes(content)
+    unit.doctor()
+    unit.start()
+    unit.wait_for(is_ready)
+    write(connection)
+    with Admin(connection) as admin:
+        assert admin.end_offset("telemetry.raw") == 2 * PRODUCERS * RECORDS
+    stop(unit)
+
+
+def write(connection: Connection) -> None:
+    """So many records by each of some new producers, each in one batch; all are acknowledged."""
+    for _ in range(PRODUCERS):
+        producer = Producer(connection, ("telemetry.raw",))
+        for _ in range(RECORDS):
+            producer.send(Partition("telemetry.raw"), b"k", b"v", (), lambda _offset: None)
+        assert producer.flush(10)
+        producer.close()

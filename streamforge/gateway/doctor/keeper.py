@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from streamforge.gateway import places
-from streamforge.gateway.doctor import aside, incarnation, starts
+from streamforge.gateway.doctor import aside, incarnation, producer_ids, starts
 from streamforge.gateway.doctor.copies import CopyKeeper
 from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import read_report
@@ -85,6 +85,7 @@ class Keeper:
         self._next = time.monotonic() + COPY_SECONDS
         try:
             self._copies.look()
+            producer_ids.keep(self._kafka)
         except OSError as error:
             self._complain("copies_not_written", error)
         else:

@@ -1,7 +1,8 @@
 """Ids out of Kafka's own metadata log, when nothing else has them.
 
 The records are looked for by the bytes around the ids, in every batch that is still legible: a damaged log gives what
-it can. Shapes by Kafka's message definitions TopicRecord (frame 1, api key 2, version 0) and VotersRecord (version 0).
+it can. Shapes by Kafka's message definitions TopicRecord (frame 1, api key 2, version 0), ProducerIdsRecord (the same,
+api key 15) and VotersRecord (version 0).
 """
 
 import re
@@ -15,6 +16,8 @@ _TOPIC_RECORD = b"\x01\x02\x00"
 _VOTERS = re.compile(
     b"\x00\x00\x02" + int(NODE_ID).to_bytes(4, "big") + b"(.{%d})\x02\x0bCONTROLLER" % ID_BYTES, re.DOTALL
 )
+# Broker, its epoch, the next id, no tagged fields.
+_PRODUCER_IDS = re.compile(b"\x01\x0f\x00" + int(NODE_ID).to_bytes(4, "big") + b".{8}(.{8})\x00", re.DOTALL)
 _LAST_ONE_BYTE_LENGTH = 126  # a compact string's length plus one is a varint
 
 
@@ -30,6 +33,12 @@ def topic_id(metadata: Path, topic: str) -> str:
 def directory_id(metadata: Path) -> str:
     """The id of the only voter's log directory; empty where it is not found."""
     return _last(metadata, _VOTERS)
+
+
+def next_producer_id(metadata: Path) -> int:
+    """The first producer id that was never given out; 0 where none was."""
+    found = [int.from_bytes(match[1], "big") for text in _contents(metadata) for match in _PRODUCER_IDS.finditer(text)]
+    return max(found, default=0)
 
 
 def _last(metadata: Path, pattern: re.Pattern[bytes]) -> str:

@@ -1,0 +1,46 @@
+"""The producer ids that the broker has given out: `kafka/producer-ids.json`.
+
+They stand in Kafka's metadata log alone. Where that is damaged Kafka cuts it and gives ids out a second time, and the
+records of a new producer with a known id are refused, or taken for repeats: acknowledged and never written.
+"""
+
+import json
+from pathlib import Path
+
+from streamforge.gateway.doctor.files import Kind, properties
+from streamforge.gateway.doctor.layout import METADATA_PARTITION
+from streamforge.gateway.doctor.metadata_log import next_producer_id
+from streamforge.gateway.durable import write_durably
+
+FILE = "producer-ids.json"
+_MODE = 0o640
+
+
+def keep(kafka: Path) -> None:
+    """Note up to which id all may be in use, where that has grown. Raises OSError."""
+    found = next_producer_id(kafka / "data" / METADATA_PARTITION)
+    if found > _known(kafka):
+        content = json.dumps({"directory_id": _directory_id(kafka), "next": found})
+        write_durably(kafka / FILE, content.encode(), mode=_MODE)
+
+
+def due(kafka: Path) -> int:
+    """The id that must come next; 0 where the broker knows it itself."""
+    known = _known(kafka)
+    return known if next_producer_id(kafka / "data" / METADATA_PARTITION) < known else 0
+
+
+def _known(kafka: Path) -> int:
+    """Of this log: another one begins anew."""
+    try:
+        raw = json.loads((kafka / FILE).read_text())
+        return int(raw["next"]) if raw["directory_id"] == _directory_id(kafka) else 0
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def _directory_id(kafka: Path) -> str:
+    try:
+        return properties((kafka / "data" / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
+    except OSError:
+        return ""
