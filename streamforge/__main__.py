@@ -11,7 +11,7 @@ PEOPLE = {
     "sample": "[KIND]               print a commented configuration to start from",
     "status": "[--json]             how the gateway is",
     "tail": "TOPIC [-n N]         follow what passes through a topic",
-    "ledger": "[--json]             read = delivered + waiting + rejected + evicted",
+    "ledger": "[--since] [--asset]   read = delivered + waiting + rejected + evicted",
     "rescue": "DIR                  take the records from a pulled disk",
     "bench": "chain ...            measure the chain on this machine",
     "sim": "[--faults]           a simulated plant to read from",

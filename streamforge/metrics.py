@@ -1,11 +1,13 @@
 """The same metrics for every component, in Prometheus' text form; a contract test asserts them for each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+ByLabels = Mapping[tuple[str, ...], float]
 
 
 class _Computed(Collector):
@@ -16,6 +18,19 @@ class _Computed(Collector):
 
     def collect(self) -> list[Metric]:
         return [GaugeMetricFamily(self._name, self._text, value=self._value())]
+
+
+class _ComputedByLabels(Collector):
+    """Gauges of one name, with their labels asked for when they are scraped."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...], values: Callable[[], ByLabels]) -> None:
+        self._name, self._text, self._labels, self._values = name, text, labels, values
+
+    def collect(self) -> list[Metric]:
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, value in self._values().items():
+            family.add_metric(labels, value)
+        return [family]
 
 
 class Metrics:
@@ -45,6 +60,10 @@ class Metrics:
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """One more figure, computed at each scrape; `name` without the product's prefix."""
         self.registry.register(_Computed(f"streamforge_{name}", text, value))
+
+    def gauges(self, name: str, text: str, labels: tuple[str, ...], values: Callable[[], ByLabels]) -> None:
+        """Figures by labels, computed at each scrape; `name` without the product's prefix."""
+        self.registry.register(_ComputedByLabels(f"streamforge_{name}", text, labels, values))
 
     def succeeded(self) -> None:
         """Work was done just now."""

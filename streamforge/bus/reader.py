@@ -169,6 +169,15 @@ class Reader:
             raise translate(error, self._connection, place.topic) from error
         return int(found[key])
 
+    def at_time(self, place: Partition, time_us: int) -> int:
+        """The first offset that the log took at this moment or later; its end where there is none."""
+        key = TopicPartition(*place)
+        try:
+            found = self._client.offsets_for_times({key: time_us // 1000})[key]
+        except (KafkaError, OSError) as error:
+            raise translate(error, self._connection, place.topic) from error
+        return int(found.offset) if found is not None else self._offset(place, ends=True)
+
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets on; replaces what was assigned."""
         self._client.assign([TopicPartition(*place) for place in positions])

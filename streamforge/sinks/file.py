@@ -187,7 +187,7 @@ class FileSink(Sink[FileConfig]):
 def _directory(configured: str, instance: str) -> Path:
     if configured:
         return Path(configured)
-    if state := os.environ.get("STATE_DIRECTORY"):
+    if state := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(state.split(":")[0])
     return Path(os.environ.get("STREAMFORGE_ROOT", "/var/lib/streamforge")) / "export" / instance
 

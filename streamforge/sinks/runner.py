@@ -1,7 +1,9 @@
 """Runs a sink as a unit: reads, cuts batches, writes, retries, breaks the circuit. The sink itself never waits."""
 
+import os
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from streamforge.backoff import Backoff
@@ -16,10 +18,11 @@ from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
 from streamforge.model import DeadLetter, ReadingBatch, Topic
-from streamforge.progress import Partition, Progress, Stored, is_after_hole
+from streamforge.progress import Partition, Stored, is_after_hole
 from streamforge.service import Component
 from streamforge.sinks.base import BatchRule, Sink
 from streamforge.sinks.breaker import Breaker, BreakerState
+from streamforge.sinks.last_progress import LastProgress
 from streamforge.sinks.tally import Tally
 
 _log = Log("sink")
@@ -46,7 +49,8 @@ class SinkComponent:
         self._connection = connection
         self._reader: Reader | None = None
         self._tally: Tally | None = None
-        self._known_progress: Progress | None = None
+        self._last_progress = LastProgress(_state_directory())
+        self._known_progress = self._last_progress.read()
         self._batch: list[Stored] = []
         self._refused: list[Stored] = []
         self._batch_bytes = 0
@@ -205,6 +209,7 @@ class SinkComponent:
             return
         tally.written(progress)
         self._known_progress = progress
+        self._last_progress.note(progress)
         self._succeeded(self._batch_readings)
 
     def _succeeded(self, readings: int) -> None:
@@ -273,6 +278,7 @@ class SinkComponent:
     def close(self) -> None:
         """Let go of target and broker."""
         self._let_go()
+        self._last_progress.note(self._known_progress, is_last=True)
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
@@ -321,6 +327,12 @@ class SinkComponent:
                 "progress": self._known_progress.to_json() if self._known_progress is not None else "",
             },
         )
+
+
+def _state_directory() -> Path | None:
+    """As systemd gives it, the last of several (of a file sink, whose first is its target); None where it does not."""
+    directory = os.environ.get("STATE_DIRECTORY", "").rpartition(":")[2]
+    return Path(directory) if directory else None
 
 
 def _dead_letter(record: Stored, reason: str) -> DeadLetter:

@@ -65,7 +65,7 @@ class Gatherer:
             devices=tuple(device for view in seen.units for device in devices_of(view)),
             sinks=sinks,
             stages=tuple(stage for view in seen.units for stage in stages_of(view)),
-            ledger=self._ledger.look(sum(sink.lag_records for sink in sinks)) if self._ledger else None,
+            ledger=self._ledger.look() if self._ledger else None,
             cuts=seen.losses,
             aside=tuple(str(log) for view in seen.units for log in view.details.get("aside", ())),
         )

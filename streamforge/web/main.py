@@ -19,7 +19,7 @@ from streamforge.web import app, server
 from streamforge.web.follower import Follower
 from streamforge.web.gather import Gatherer
 from streamforge.web.last_values import LastValues
-from streamforge.web.ledger_keeper import LedgerKeeper
+from streamforge.web.ledger_keeper import MOST_WAITING_RECORDS, LedgerKeeper
 from streamforge.web.passwords import HASH_FILE, Gate, PasswordStore
 from streamforge.web.site import Site
 
@@ -59,12 +59,10 @@ class Web:
         self.places = places
         self.values = LastValues()
         self._follower = Follower(self.values, PRINCIPAL)
+        keeper = LedgerKeeper(self._take_ledger)
+        keeper.show_in(self.metrics)
         self._site = Site(
-            gatherer=Gatherer(
-                run=places.run,
-                root=places.root,
-                ledger=LedgerKeeper(lambda: ledger.take(Connection.from_environment(PRINCIPAL), places.run)),
-            ),
+            gatherer=Gatherer(run=places.run, root=places.root, ledger=keeper),
             values=self.values,
             gate=Gate(PasswordStore(credentials=places.credentials, state=places.state)),
             run=places.run,
@@ -74,6 +72,15 @@ class Web:
         _credential(places.credentials / HASH_FILE)
         self._server: server.PageServer | None = None
         self._thread: threading.Thread | None = None
+
+    def _take_ledger(self, before: ledger.Said) -> tuple[ledger.Ledger, ledger.Said]:
+        question = ledger.Question(
+            directory=self.places.run,
+            before=before,
+            configured=ledger.configured_sinks(self.places.root / "config" / "current"),
+            most_records=MOST_WAITING_RECORDS,
+        )
+        return ledger.taken(Connection.from_environment(PRINCIPAL), question)
 
     @property
     def port(self) -> int:

@@ -108,20 +108,40 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """Readings since the count began, for the way out that is furthest behind.
+class SinkLedger:
+    """Readings for one way out since the count began: read = delivered + waiting + rejected + evicted.
 
-    read = delivered + waiting + rejected + evicted. `missing` is what any way out lacks in this balance, once it was
-    so twice in a row; `taken_us` is when it was counted.
+    `missing` is what it lacks in this balance, once it was so twice in a row. `growth_per_second` of what waits, below
+    zero where it drains; None at a first look. `note` says why figures may not be of now.
     """
 
-    taken_us: int
+    name: str
     read: int
     delivered: int
     waiting: int
     rejected: int
     evicted: int
     missing: int = 0
+    growth_per_second: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The ledger by way out, as it was counted at `taken_us`."""
+
+    taken_us: int
+    sinks: tuple[SinkLedger, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """What the way out lacks in whose balance most is missing."""
+        return max((abs(sink.missing) for sink in self.sinks), default=0)
+
+    @property
+    def evicted(self) -> int:
+        """What had to give way before delivery, for the way out that lost most."""
+        return max((sink.evicted for sink in self.sinks), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

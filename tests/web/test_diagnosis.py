@@ -6,7 +6,7 @@ from datetime import UTC
 import pytest
 
 from streamforge.web.diagnosis import OVERFLOW, SYNCD, Priority, readable
-from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, Snapshot, Unit, UnitState
+from streamforge.web.snapshot import Clock, Device, Disk, Ledger, Sink, SinkLedger, Snapshot, Unit, UnitState
 from streamforge.web.verdict import Overall, Verdict, judge
 
 NOW = 1_790_000_000_000_000
@@ -173,9 +173,10 @@ def test_a_log_that_fills_up_is_said_and_nothing_is_asked_for() -> None:
 def test_disk_and_ledger() -> None:
     full = replace(WELL, disk=Disk(used_bytes=96, total_bytes=100))
     assert verdict(full).todo[0].what == "The disk is 96 % full"
-    uneven = Ledger(taken_us=NOW, read=10, delivered=7, waiting=0, rejected=0, evicted=0, missing=3)
+    sink = SinkLedger(name="file/x", read=10, delivered=7, waiting=0, rejected=0, evicted=0, missing=3)
+    uneven = Ledger(taken_us=NOW, sinks=(sink,))
     assert verdict(replace(WELL, ledger=uneven)).todo[0].what == "The ledger does not balance: 3 readings"
-    evicted = replace(uneven, evicted=3, missing=0)
+    evicted = replace(uneven, sinks=(replace(sink, evicted=3, missing=0),))
     assert verdict(replace(WELL, ledger=evicted)).safe.startswith("3 readings had to give way before delivery.")
 
 

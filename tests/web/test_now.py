@@ -1,13 +1,25 @@
 """The picture of the ledger, and which services are listed."""
 
 from dataclasses import replace
+from datetime import UTC
+from typing import Any
 
 import pytest
 
 from streamforge.gateway.reconciled import Said
-from streamforge.web.pages.now import MOST_CUTS, lost, newest, shares, waiting, working
-from streamforge.web.snapshot import Ledger, Sink, Unit, UnitState
+from streamforge.web.last_values import LastValues
+from streamforge.web.pages.now import MOST_CUTS, backlog, blocks, lost, newest, shares, waiting, working
+from streamforge.web.snapshot import Ledger, Sink, SinkLedger, Unit, UnitState
+from streamforge.web.verdict import judge
+from streamforge.web.view import View
 from tests.web.test_diagnosis import WELL
+
+
+def out(**figures: Any) -> SinkLedger:
+    """The ledger of one way out; what is not said is 0."""
+    return SinkLedger(
+        **{"name": "file/x", "read": 0, "delivered": 0, "waiting": 0, "rejected": 0, "evicted": 0, **figures}
+    )
 
 
 @pytest.mark.parametrize(
@@ -17,8 +29,7 @@ from tests.web.test_diagnosis import WELL
 def test_the_bar_is_full_and_every_part_that_is_not_nothing_is_seen(figures: tuple[int, int, int, int]) -> None:
     delivered, undelivered, rejected, evicted = figures
     read = max(1, sum(figures))
-    ledger = Ledger(taken_us=1, read=read, delivered=delivered, waiting=undelivered, rejected=rejected, evicted=evicted)
-    parts = shares(ledger)
+    parts = shares(out(read=read, delivered=delivered, waiting=undelivered, rejected=rejected, evicted=evicted))
     at = 0
     for (_, x, width, _), figure in zip(parts, figures, strict=True):
         assert x == at
@@ -28,8 +39,7 @@ def test_the_bar_is_full_and_every_part_that_is_not_nothing_is_seen(figures: tup
 
 
 def test_nothing_read_is_no_bar() -> None:
-    assert shares(None) == []
-    assert shares(Ledger(taken_us=1, read=0, delivered=0, waiting=0, rejected=0, evicted=0)) == []
+    assert shares(out()) == []
 
 
 def test_the_ill_services_stand_first_and_what_had_one_job_only_when_it_failed() -> None:
@@ -63,3 +73,37 @@ def test_the_newest_cuts_stand_first_and_not_all_of_them() -> None:
 
 def test_a_loss_is_a_count_its_bounds_or_not_counted() -> None:
     assert [lost(cut(2)), lost(cut(2, 40, 40)), lost(cut(2, 13, 1240))] == ["not counted", "40", "13 to 1,240"]
+
+
+def test_the_backlog_is_seen_growing_and_draining() -> None:
+    assert backlog(out()) == "nothing waits"
+    assert backlog(out(waiting=1200)) == "1,200 wait"
+    assert backlog(out(waiting=1200, growth_per_second=400.0)) == "1,200 wait, growing by 400 a second"
+    drains = backlog(out(waiting=1200, growth_per_second=-100.0))
+    assert drains == "1,200 wait, draining by 100 a second: done in 12 s"
+    assert backlog(out(waiting=1200, growth_per_second=0.1)) == "1,200 wait"
+
+
+def shown(*sinks: SinkLedger) -> str:
+    """The ledger's part of the page."""
+    snapshot = replace(WELL, ledger=Ledger(taken_us=1, sinks=sinks))
+    verdict = judge(snapshot, zone=UTC, rate=0.0)
+    return blocks(View(snapshot=snapshot, verdict=verdict, values=LastValues(), rate=0.0, zone=UTC))["ledger"]
+
+
+def test_every_way_out_has_its_own_balance_and_what_does_not_add_up_is_marked() -> None:
+    even = out(name="file/export", read=10, delivered=8, rejected=2)
+    uneven = out(name="postgres/plant", read=10, delivered=7, missing=3)
+    page = shown(even, uneven)
+    assert page.index("file/export") < page.index("postgres/plant")
+    assert page.count("Does not balance") == 1
+    assert "3 readings are not accounted for" in page
+    assert "Does not balance" not in shown(even)
+
+
+def test_what_is_not_of_now_is_said() -> None:
+    assert "file/x does not run: as it noted last." in shown(out(read=5, note="does not run: as it noted last"))
+
+
+def test_nothing_counted_yet_is_said_in_words() -> None:
+    assert "Nothing counted yet" in shown()

@@ -17,7 +17,6 @@ from streamforge.gateway.ledger.scan import scan
 from streamforge.gateway.ledger.units import CLEAN, Said, asked, completed, cut_epochs, with_open_ends
 from streamforge.health import RUN_DIRECTORY
 from streamforge.incarnations import Incarnations
-from streamforge.progress import Progress
 
 SETTLE_SECONDS = 3.0
 PACE = Pace(least_bytes=1, wait_ms=100, most_records=2000)
@@ -47,26 +46,34 @@ def take(connection: Connection, directory: Path = RUN_DIRECTORY) -> Ledger:
 def taken(connection: Connection, question: Question) -> tuple[Ledger, Said]:
     """The ledger now, and what the units said for it. Raises NotConnected when the broker is away."""
     incarnations = connection.incarnations()
-    said = _asked(question, incarnations)
+    said = say(connection, question)
     reader = Reader(connection, PACE)
     try:
         standings = scan(reader, said.sinks, said.adapters, question.most_records)
         log = Log(partitions=len(reader.partitions(CLEAN)), cut=cut_epochs(said.adapters, incarnations))
     finally:
         reader.close()
-    told = {sink: _told(one, said.sinks[sink], is_silent=sink in said.silent) for sink, one in standings.items()}
+    told = {sink: _told(one, sink, said) for sink, one in standings.items()}
     return Ledger(rows=rows(said.adapters, told, log)), said
 
 
-def _told(standing: Standing, progress: Progress | None, *, is_silent: bool) -> Standing:
+def _told(standing: Standing, sink: str, said: Said) -> Standing:
     """With what lies behind it: a target of which nothing is known may hold anything."""
-    if progress is None:
-        return replace(standing, note=NOT_KNOWN if is_silent else NOT_REACHED, is_counted=False)
-    return replace(standing, note=standing.note or AS_NOTED) if is_silent else standing
+    note = remark(sink, said)
+    is_counted = standing.is_counted and said.sinks[sink] is not None
+    return replace(standing, note=standing.note or note, is_counted=is_counted)
 
 
-def _asked(question: Question, incarnations: Incarnations) -> Said:
+def remark(sink: str, said: Said) -> str:
+    """What to know of a sink whose figures are not of now."""
+    if said.sinks[sink] is None:
+        return NOT_KNOWN if sink in said.silent else NOT_REACHED
+    return AS_NOTED if sink in said.silent else ""
+
+
+def say(connection: Connection, question: Question) -> Said:
     """The answers, with the adapters asked until none is behind what a sink has dealt with: acknowledgements lag."""
+    incarnations = connection.incarnations()
     deadline = time.monotonic() + SETTLE_SECONDS
     said = _once(question, incarnations)
     while _is_behind(said) and time.monotonic() < deadline:

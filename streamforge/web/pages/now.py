@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from streamforge.gateway.reconciled import Said
-from streamforge.web import sparkline
-from streamforge.web.snapshot import Device, Ledger, Snapshot, Unit, UnitState
+from streamforge.web import sparkline, words
+from streamforge.web.snapshot import Device, SinkLedger, Snapshot, Unit, UnitState
 from streamforge.web.verdict import is_log_down
 from streamforge.web.view import View, render
 
 PATH, NAME, TITLE = "/", "now", "Now"
 _BAR = 1000
 MOST_ROWS = 60
+# Readings a second below which a backlog neither grows nor drains to speak of.
+LEAST_GROWTH = 0.5
 ONCE = (
     "streamforge-firstboot", "streamforge-instances", "streamforge-topics", "streamforge-reconcile",
     "streamforge-events",
@@ -25,7 +27,7 @@ def blocks(view: View) -> dict[str, str]:
         "state": render("now_state", verdict=view.verdict),
         "todo": render("now_todo", todo=view.verdict.todo),
         "figures": render("now_figures", view=view, waiting=waiting(view.snapshot)),
-        "ledger": render("now_ledger", view=view, ledger=view.snapshot.ledger, shares=shares(view.snapshot.ledger)),
+        "ledger": render("now_ledger", view=view, ledger=view.snapshot.ledger, shares=shares, backlog=backlog),
         "losses": render("now_losses", view=view, said=newest(view.snapshot), aside=view.snapshot.aside, lost=lost),
         "devices": render(
             "now_devices", view=view, rows=[(one, *trace(view, one)) for one in listed(view)], more=more(view)
@@ -76,9 +78,9 @@ def trace(view: View, device: Device) -> tuple[str, str]:
     return sparkline.path(points), parameter
 
 
-def shares(ledger: Ledger | None) -> list[tuple[str, int, int, str]]:
-    """The ledger as parts of a bar: (class, x, width, per cent in words); the whole bar is 1000 wide."""
-    if ledger is None or ledger.read <= 0:
+def shares(ledger: SinkLedger) -> list[tuple[str, int, int, str]]:
+    """A way out's ledger as parts of a bar: (class, x, width, per cent in words); the whole bar is 1000 wide."""
+    if ledger.read <= 0:
         return []
     figures = {name: int(getattr(ledger, name)) for name in ("delivered", "waiting", "rejected", "evicted")}
     # A part that is not nothing is at least visible; the largest gives what that takes.
@@ -90,3 +92,16 @@ def shares(ledger: Ledger | None) -> list[tuple[str, int, int, str]]:
         (name, x, widths[name], f"{100 * part / ledger.read:.2f} % {name}")
         for (name, part), x in zip(figures.items(), places, strict=False)
     ]
+
+
+def backlog(ledger: SinkLedger) -> str:
+    """What becomes of what waits, in words."""
+    if not ledger.waiting:
+        return "nothing waits"
+    waits = f"{ledger.waiting:,} wait"
+    growth = ledger.growth_per_second
+    if growth is None or abs(growth) < LEAST_GROWTH:
+        return waits
+    if growth > 0:
+        return f"{waits}, growing by {words.rate(growth)} a second"
+    return f"{waits}, draining by {words.rate(-growth)} a second: done in {words.age(ledger.waiting / -growth)}"
