@@ -1,112 +1,109 @@
-"""`python -m tests.faults.campaign --cuts N --seed S [--out FILE]`: many cuts in rounds, and a table of what was seen.
+"""`python -m tests.faults.campaign [--cuts N] [--kills N] ... [--seed S]`: many faults, and tables of what was seen.
 
-A round that was judged stands in the state file; the same call goes on after the last one.
+What was judged stands in state files, one a subject; the same call goes on after the last one.
 """
 
 import argparse
 import json
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from streamforge.logs import set_up
 from tests.broker import CACHE
-from tests.faults.cases import CASES, Case
-from tests.faults.invariants import Verdict
+from tests.faults import cuts
+from tests.faults.cases import CASES
 from tests.faults.mounts import obstacle
-from tests.faults.rig import rig
-from tests.faults.rounds import Outcome, play
-from tests.faults.table import table
+from tests.faults.rounds import Outcome
+from tests.faults.seen import Seen
+from tests.faults.subjects import SUBJECTS, Subject
+from tests.faults.table import table, table_of_cuts
 
-CUTS_A_ROUND = 8
 STATES = CACHE.parent / "campaign"
+CUTS = 40
+OPTIONS = tuple(dict.fromkeys(subject.option for subject in SUBJECTS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """One round to be played."""
-
-    case: Case
-    seed: str
-    cuts: int
-
-
-def plan(seed: str, cuts: int) -> list[Round]:
-    """`cuts` cuts spread over the promised cases, in rounds; and one round of each control experiment."""
-    promised = [case for case in CASES.values() if case.is_promised]
-    planned = []
-    for number, case in enumerate(promised):
-        share = len(range(number, cuts, len(promised)))
-        for first in range(0, share, CUTS_A_ROUND):
-            size = min(CUTS_A_ROUND, share - first)
-            planned.append(Round(case=case, seed=f"{seed}-{first // CUTS_A_ROUND}", cuts=size))
-    controls = [case for case in CASES.values() if not case.is_promised]
-    return planned + [Round(case=case, seed=f"{seed}-0", cuts=max(1, cuts // 20)) for case in controls]
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """What was asked for; without a number of anything it is 40 power cuts."""
+    parser = argparse.ArgumentParser(prog="campaign", description="Do many faults, and judge each.")
+    parser.add_argument("--cuts", type=int, help=f"power cuts of a bare log, all together (alone: {CUTS})")
+    for option in OPTIONS:
+        names = ", ".join(subject.name for subject in SUBJECTS if subject.option == option)
+        parser.add_argument(f"--{option}", type=int, default=0, help=f"faults of each of: {names}")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="of these subjects alone")
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="repeats what a campaign draws")
+    parser.add_argument("--out", type=Path, help="where the tables go, too")
+    parser.add_argument("--state", type=Path, default=STATES, help="the directory of what was judged")
+    asked = parser.parse_args(words)
+    if asked.cuts is None:
+        asked.cuts = 0 if any(getattr(asked, _key(option)) for option in OPTIONS) else CUTS
+    if unknown := set(asked.only) - {subject.name for subject in SUBJECTS}:
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}")
+    return asked
 
 
-def read(state: Path) -> list[Outcome]:
-    """The outcomes of the rounds that were judged."""
+def _key(option: str) -> str:
+    return option.replace("-", "_")
+
+
+def chosen(asked: argparse.Namespace) -> dict[Subject, int]:
+    """The subjects that were asked for, and how many faults of each."""
+    counts = {subject: int(getattr(asked, _key(subject.option))) for subject in SUBJECTS}
+    return {subject: n for subject, n in counts.items() if n and (not asked.only or subject.name in asked.only)}
+
+
+def read(state: Path) -> list[Seen]:
+    """What was judged of one subject."""
     lines = state.read_text().splitlines() if state.exists() else []
-    return [_outcome(json.loads(line)) for line in lines]
+    return [Seen(**json.loads(line)) for line in lines]
 
 
-def _outcome(raw: dict[str, object]) -> Outcome:
-    verdicts: dict[str, dict[str, float]] = raw.pop("verdicts")  # type: ignore[assignment] # as `keep` wrote it
-    return Outcome(**raw, verdicts={topic: Verdict(**one) for topic, one in verdicts.items()})  # type: ignore[arg-type]
-
-
-def keep(state: Path, outcomes: list[Outcome]) -> None:
-    """Add a round to the state file, in one write."""
+def play_on(subject: Subject, seed: str, count: int, state: Path) -> list[Seen]:
+    """Play what the state file does not have yet; all that was judged of the subject."""
     state.parent.mkdir(parents=True, exist_ok=True)
-    with state.open("a") as file:
-        file.write("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes))
+    first = len(read(state))
+    if first < count:
+        for seen in subject.play(seed, first, count - first):
+            with state.open("a") as file:
+                file.write(json.dumps(asdict(seen)) + "\n")
+            _say(f"{seen.fault} seed {seen.seed} fault {seen.number}", seen.breaches)
+    return read(state)
 
 
-def play_all(planned: list[Round], state: Path) -> Iterator[Outcome]:
-    """Play the rounds that the state file does not have; one disk for all that follow each other on its kind."""
-    done = {(outcome.case, outcome.seed) for outcome in read(state)}
-    left = [one for one in planned if (one.case.name, one.seed) not in done]
-    for has_cache, rounds in groupby(left, key=lambda one: one.case.has_cache):
-        with ExitStack() as undo:
-            site = undo.enter_context(rig(has_cache=has_cache))
-            for one in rounds:
-                outcomes = play(site, one.case, one.seed, one.cuts)
-                keep(state, outcomes)
-                yield from outcomes
+def play_cuts(seed: str, count: int, state: Path) -> list[Outcome]:
+    """The power cuts of a bare log: all that were judged."""
+    for outcome in cuts.play_all(cuts.plan(seed, count), state):
+        _say(f"{outcome.case} seed {outcome.seed} cut {outcome.cut}", outcome.breaches)
+    return cuts.read(state)
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    parser = argparse.ArgumentParser(prog="campaign", description="Cut the power many times and judge each cut.")
-    parser.add_argument("--cuts", type=int, default=40, help="cuts of the promised cases, all together (default: 40)")
-    parser.add_argument(
-        "--seed", default=secrets.token_hex(4), help="repeats the moments and the traffic of a campaign"
-    )
-    parser.add_argument("--out", type=Path, help="where the table goes, too")
-    parser.add_argument("--state", type=Path, help="the judged rounds (default: .cache/campaign/SEED-CUTS.jsonl)")
-    return parser.parse_args()
+def _say(what: str, breaches: Sequence[str]) -> None:
+    print(f"{what}: {'; '.join(breaches) or 'kept'}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    """Run or go on; 0 = every promise was kept in every cut."""
+    """Run or go on; 0 = every promise was kept at every fault."""
     set_up()
-    asked = arguments()
-    if reason := obstacle():
+    asked = arguments(sys.argv[1:])
+    subjects = chosen(asked)
+    needs_disk = asked.cuts or any(subject.needs_disk for subject in subjects)
+    if needs_disk and (reason := obstacle()):
         sys.exit(f"campaign: no power can be cut here: {reason}")
-    state = asked.state or STATES / f"{asked.seed}-{asked.cuts}.jsonl"
-    for outcome in play_all(plan(asked.seed, asked.cuts), state):
-        said = "; ".join(outcome.breaches) or "kept"
-        print(f"{outcome.case} seed {outcome.seed} cut {outcome.cut}: {said}", file=sys.stderr, flush=True)
-    outcomes = read(state)
-    text = table(outcomes, CASES, asked.seed)
-    print(text)
+    outcomes, seen, texts = [], [], []
+    if asked.cuts:
+        outcomes = play_cuts(asked.seed, asked.cuts, asked.state / f"{asked.seed}-{asked.cuts}.jsonl")
+        texts.append(table_of_cuts(outcomes, CASES, asked.seed))
+    for subject, count in subjects.items():
+        seen += play_on(subject, asked.seed, count, asked.state / f"{asked.seed}-{subject.name}.jsonl")
+    if seen:
+        texts.append(table(seen, asked.seed))
+    print("\n\n".join(texts))
     if asked.out:
-        asked.out.write_text(text + "\n")
-    return int(any(outcome.breaches for outcome in outcomes))
+        asked.out.write_text("\n\n".join(texts) + "\n")
+    return int(any(one.breaches for one in [*outcomes, *seen]))
 
 
 if __name__ == "__main__":

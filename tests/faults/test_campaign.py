@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tests.faults.campaign import CUTS_A_ROUND, keep, plan, read
 from tests.faults.cases import CASES, NO_BARRIER, SHIPPED, TELEMETRY
+from tests.faults.cuts import CUTS_A_ROUND, keep, plan, read
 from tests.faults.invariants import Verdict
 from tests.faults.rounds import Outcome, moments
-from tests.faults.table import table
+from tests.faults.table import table_of_cuts
 
 GOOD = Verdict(
     acknowledged=100,
@@ -69,5 +69,5 @@ def test_the_table_sums_what_was_lost_and_counts_what_was_not_kept() -> None:
         verdicts=OUTCOME.verdicts | {TELEMETRY: replace(GOOD, lost=50, window_seconds=1.25)},
         breaches=[f"{TELEMETRY}: F3: too long"],
     )
-    row = next(line for line in table([OUTCOME, bad], CASES, "s").splitlines() if TELEMETRY in line)
+    row = next(line for line in table_of_cuts([OUTCOME, bad], CASES, "s").splitlines() if TELEMETRY in line)
     assert f"| {TELEMETRY} | 2 | 200 | 57 / 50 | 1.25 s | 0 | 1 | 6.8 / 9.0 s | s |" in row

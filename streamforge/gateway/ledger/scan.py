@@ -123,6 +123,15 @@ def _count(reader: Reader, one: Stretch, waiters: list[_Waiter], epochs: Epochs)
         return
     for waiter in waiters:
         waiter.note_start(one)
+    _count_clean(reader, one, waiters, epochs)
+    _count_raw(reader, one, waiters, epochs)
+    _note_holes(reader, one, waiters)
+    for waiter in waiters:
+        waiter.counting.reach(one.clean, one.of_raw(one.raw_end))
+
+
+def _count_clean(reader: Reader, one: Stretch, waiters: list[_Waiter], epochs: Epochs) -> None:
+    """What is validated; the validator says where it had missed something itself."""
     first = max(one.start, min(waiter.positions[one.clean] for waiter in waiters))
     for fetched, batch in _batches(reader, one.clean, first, one.end, epochs):
         _note_holes(reader, one, waiters)
@@ -131,14 +140,15 @@ def _count(reader: Reader, one: Stretch, waiters: list[_Waiter], epochs: Epochs)
                 waiter.counting.hole(one.clean, fetched.offset)
             if batch is not None and fetched.offset >= waiter.positions[one.clean]:
                 waiter.add(one.clean, fetched.offset, batch)
+
+
+def _count_raw(reader: Reader, one: Stretch, waiters: list[_Waiter], epochs: Epochs) -> None:
+    """What the validator has still before it waits at every sink."""
     for fetched, batch in _batches(reader, one.raw, max(one.validated, one.raw_start), one.raw_end, epochs):
         _note_holes(reader, one, waiters)
         for waiter in waiters:
             if batch is not None:
                 waiter.add(one.clean, one.of_raw(fetched.offset), batch)
-    _note_holes(reader, one, waiters)
-    for waiter in waiters:
-        waiter.counting.reach(one.clean, one.of_raw(one.raw_end))
 
 
 def _note_holes(reader: Reader, one: Stretch, waiters: list[_Waiter]) -> None:
