@@ -22,11 +22,15 @@ STOP_SECONDS = 15.0
 
 
 class Site:
-    """Units by name in `directory` (config/, state/<unit>/, <unit>.log); a context manager that stops them all."""
+    """Units by name in `directory` (config/, state/<unit>/); a context manager that stops them all.
+
+    Their output goes to <unit>.log in `output`, which is the same directory unless it is changed.
+    """
 
     def __init__(self, directory: Path, broker: ThrowAwayBroker) -> None:
         self.directory = directory
         self.broker = broker
+        self.output = directory
         self.config = directory / "config"
         # a socket's path has at most 107 bytes (unix(7)), which a directory of a test may well exceed
         self.run = Path(mkdtemp(prefix="sf-"))
@@ -59,8 +63,8 @@ class Site:
         }
 
     def start(self, unit: str, principal: str, *arguments: str) -> None:
-        """Start `streamforge ARGUMENTS` as a unit; its output goes to <unit>.log."""
-        log = (self.directory / f"{unit}.log").open("ab")
+        """Start `streamforge ARGUMENTS` as a unit."""
+        log = (self.output / f"{unit}.log").open("ab")
         self.processes[unit] = subprocess.Popen(
             [sys.executable, "-m", "streamforge", *arguments],
             env=self.environment(unit, principal),
@@ -110,7 +114,7 @@ class Site:
 
     def logs(self) -> str:
         """The end of each unit's log."""
-        return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.directory.glob("*.log")))
+        return "\n".join(f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.output.glob("*.log")))
 
     def signal(self, unit: str, number: signal.Signals) -> None:
         """Send a signal to a unit's process."""

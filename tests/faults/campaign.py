@@ -64,7 +64,7 @@ def read(state: Path) -> list[Seen]:
 def play_on(subject: Subject, seed: str, count: int, state: Path) -> list[Seen]:
     """Play what the state file does not have yet; all that was judged of the subject."""
     state.parent.mkdir(parents=True, exist_ok=True)
-    first = len(read(state))
+    first = 1 + max((seen.number for seen in read(state)), default=-1)
     if first < count:
         for seen in subject.play(seed, first, count - first):
             with state.open("a") as file:
@@ -92,7 +92,9 @@ def main() -> int:
     needs_disk = asked.cuts or any(subject.needs_disk for subject in subjects)
     if needs_disk and (reason := obstacle()):
         sys.exit(f"campaign: no power can be cut here: {reason}")
-    outcomes, seen, texts = [], [], []
+    outcomes: list[Outcome] = []
+    seen: list[Seen] = []
+    texts = []
     if asked.cuts:
         outcomes = play_cuts(asked.seed, asked.cuts, asked.state / f"{asked.seed}-{asked.cuts}.jsonl")
         texts.append(table_of_cuts(outcomes, CASES, asked.seed))
@@ -103,7 +105,7 @@ def main() -> int:
     print("\n\n".join(texts))
     if asked.out:
         asked.out.write_text("\n\n".join(texts) + "\n")
-    return int(any(one.breaches for one in [*outcomes, *seen]))
+    return int(any(one.breaches for one in outcomes) or any(one.breaches for one in seen))
 
 
 if __name__ == "__main__":

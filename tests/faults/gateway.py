@@ -47,6 +47,7 @@ class Gateway(Site):
 
     def __init__(self, directory: Path, broker: ThrowAwayBroker) -> None:
         super().__init__(directory, broker)
+        self.output = broker.log.parent  # the plant's must not keep a disk that is cut busy
         self.sinks: list[str] = []
         self._plant_port = free_port()
 
@@ -117,7 +118,7 @@ class Gateway(Site):
 
     def _tool(self, name: str) -> None:
         environment = self.environment(KAFKA if name == "doctor" else f"streamforge-{name}", name)
-        with (self.directory / f"{name}.log").open("ab") as log:
+        with (self.output / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "streamforge", name]
             subprocess.run(command, env=environment, stdout=log, stderr=log, check=name == "reconcile")
 
@@ -143,6 +144,11 @@ class Gateway(Site):
             process.kill()
         for process in ended:
             process.wait()
+
+    def forget_run(self) -> None:
+        """What a boot finds in the runtime directory: nothing."""
+        for path in self.run.iterdir():
+            path.unlink()
 
     def acknowledged(self) -> int:
         """Readings of its epoch that the adapter was told are on the log."""

@@ -78,7 +78,7 @@ def play(fault: str, do: Callable[[Gateway, random.Random], Seen], seed: str, fi
         numbers = range(start, min(start + A_ROUND, first + count))
         with chain() as running:
             done = [_one(running.gateway, do, fault, seed, number) for number in numbers]
-            done[-1] = _judged(running, done[-1])
+            done[-1] = judged(running)(done[-1])
         yield from done
 
 
@@ -88,17 +88,18 @@ def _one(gateway: Gateway, do: Callable[[Gateway, random.Random], Seen], fault: 
     return replace(do(gateway, draw), fault=fault, seed=seed, number=number)
 
 
-def _judged(running: Chain, last: Seen) -> Seen:
+def judged(running: Chain) -> Callable[[Seen], Seen]:
+    """Bring the chain to rest and judge it; what this adds to a fault."""
     gateway = running.gateway
     come_to_rest(gateway)
     held = whole.hold(gateway.admin, {name: read() for name, read in running.targets.items()})
-    found = whole.judge(held, {}, claimed=gateway.noted())
-    return replace(
+    found = whole.judge(held, {}, gateway.noted())
+    return lambda last: replace(
         last,
         acknowledged=sum(held.raw.readings.values()),
         lost=found.lost + found.skipped,
         doubled=found.doubled,
-        breaches=[*last.breaches, *found.breaches],
+        breaches=[*last.breaches, *found.breaches, *whole.unreported(found, 0)],
     )
 
 
@@ -129,7 +130,7 @@ def kill_unit(unit: str, gateway: Gateway, draw: random.Random) -> Seen:
     gateway.kill(unit)
     time.sleep(RESTART_SECONDS)
     gateway.start_unit(unit)
-    gateway.wait_for(f"{unit} to work again", partial(_works, gateway, unit), BACK_SECONDS)
+    gateway.wait_for(f"{unit} to work again", partial(works, gateway, unit), BACK_SECONDS)
     return _nothing(time.monotonic() - began, [])
 
 
@@ -143,14 +144,15 @@ def stop_unit(unit: str, span_seconds: tuple[float, float], gateway: Gateway, dr
     finally:
         os.kill(pid, signal.SIGCONT)
     began = time.monotonic()
-    gateway.wait_for(f"{unit} to work again", partial(_works, gateway, unit), BACK_SECONDS)
+    gateway.wait_for(f"{unit} to work again", partial(works, gateway, unit), BACK_SECONDS)
     for sink in gateway.sinks:
         held = gateway.delivered(sink)
         gateway.wait_for("delivery", partial(_delivers, gateway, sink, held), BACK_SECONDS)
     return _nothing(time.monotonic() - began, [], stopped_seconds=seconds)
 
 
-def _works(gateway: Gateway, unit: str) -> bool:
+def works(gateway: Gateway, unit: str) -> bool:
+    """Whether a unit says that it is well, and an adapter that readings arrive. Raises OSError while it is silent."""
     if unit == ADAPTER and not gateway.acknowledged():
         return False
     return bool(gateway.health(unit)["state"] == "HEALTHY")

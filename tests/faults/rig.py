@@ -38,11 +38,15 @@ class Rig:
 
     def boot(self, public: Path | None = None) -> None:
         """Start the broker on the disk as it was after the first boot; `public` as in `recover`."""
-        self.broker.kill()
-        self.disk.plug_in(self._first_boot)
+        self.plug_in()
         if public is not None:
             incarnation.keep(self.disk.point / "kafka", public, "the boot before the cut")
         self.broker.start()
+
+    def plug_in(self) -> None:
+        """Have the disk as it was after the first boot, and no broker on it."""
+        self.broker.kill()
+        self.disk.plug_in(self._first_boot)
 
     def recover(self, cut: Cut, topic: str, public: Path | None = None) -> float:
         """Start the broker on what the cut left; seconds from the mount to the first answer about the topic.

@@ -31,12 +31,18 @@ class Held:
 
 @dataclass(slots=True, kw_only=True)
 class Judgement:
-    """Counts of readings. `skipped`: on the log, and a target does not have them."""
+    """Counts of readings. `gone`: by batch, what the log has no more; `skipped`: a target lacks what it has."""
 
-    lost: int = 0
+    gone: Counter[BatchKey] = field(default_factory=Counter)
+    unfounded: int = 0
     skipped: int = 0
     doubled: int = 0
     breaches: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        """Readings that the log had, or that the adapter was told it has."""
+        return self.gone.total() + self.unfounded
 
 
 def hold(connection: Connection, targets: Mapping[str, Readings]) -> Held:
@@ -50,24 +56,29 @@ def hold(connection: Connection, targets: Mapping[str, Readings]) -> Held:
     )
 
 
-def judge(
-    held: Held, before: Mapping[BatchKey, int], *, reported: int = 0, claimed: Mapping[int, int] | None = None
-) -> Judgement:
-    """`before`: readings of each batch that stood on telemetry.raw; `reported`: how many the gateway said may be lost.
+def judge(held: Held, before: Mapping[BatchKey, int], claimed: Mapping[int, int] | None = None) -> Judgement:
+    """`before`: readings of each batch that stood on telemetry.raw.
 
-    `claimed`: by epoch how many readings the adapter was told are on the log.
+    `claimed`: by epoch how many readings the adapter was told are on the log. A rejected reading whose dead letter is
+    gone is lost, too.
     """
     found = Judgement()
     _topics(held, found)
     for name, target in held.targets.items():
         _target(held, name, target, found)
-    found.lost = sum(readings for key, readings in before.items() if key not in held.raw.times)
-    stand: Counter[int] = Counter()
-    for (_, epoch, _), readings in held.raw.readings.items():
-        stand[epoch] += readings
-    found.lost += sum(max(0, count - stand[epoch]) for epoch, count in (claimed or {}).items())
-    _expect(found, f"I2: readings are lost, {reported} reported", max(0, found.lost - reported), found.lost)
+    found.gone += Counter({key: readings for key, readings in before.items() if key not in held.raw.times})
+    found.unfounded = sum(max(0, count - _stand(held.raw, epoch)) for epoch, count in (claimed or {}).items())
     return found
+
+
+def unreported(found: Judgement, reported: int) -> list[str]:
+    """I2, in words: what was lost beyond what the gateway said."""
+    too_many = found.lost > reported
+    return [f"I2: {found.lost} readings are lost, {reported} reported at most"] if too_many else []
+
+
+def _stand(raw: Found, epoch: int) -> int:
+    return sum(readings for key, readings in raw.readings.items() if key[1] == epoch)
 
 
 def _topics(held: Held, found: Judgement) -> None:
@@ -89,8 +100,10 @@ def _topics(held: Held, found: Judgement) -> None:
         key for key in held.raw.times if held.clean.readings.get(key, held.raw.readings[key]) == held.raw.readings[key]
     ]
     _expect(found, "I1: clean batches count other readings than raw ones", len(held.raw.times) - len(same))
-    rejected = sum(held.clean.rejected.values())
-    _expect(found, "I1: rejected readings and dead letters differ", abs(rejected - len(held.letters)))
+    letters = Counter(key[:3] for key in held.letters)
+    found.gone += Counter({key: max(0, count - letters[key]) for key, count in held.clean.rejected.items()})
+    extra = sum(max(0, letters[key] - count) for key, count in held.clean.rejected.items())
+    _expect(found, "I1: readings stand in telemetry.clean and in the dead letters", extra)
 
 
 def _target(held: Held, name: str, target: Readings, found: Judgement) -> None:
@@ -111,9 +124,9 @@ def _twice(times: Iterable[int]) -> int:
     return sum(count - 1 for count in times)
 
 
-def _expect(found: Judgement, what: str, wrong: int, count: int | None = None) -> None:
+def _expect(found: Judgement, what: str, wrong: int) -> None:
     if wrong:
-        found.breaches.append(f"{what} ({wrong if count is None else count})")
+        found.breaches.append(f"{what} ({wrong})")
 
 
 def reported(connection: Connection) -> dict[int, int]:
