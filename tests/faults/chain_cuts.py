@@ -73,8 +73,8 @@ def play(fault: str, seed: str, first: int, count: int, *, has_cache: bool) -> I
 
 def _one(running: Chain, fault: str, seed: str, number: int) -> Seen:
     draw = random.Random(f"{seed}:{fault}:{number}")
-    cut, held = _cut(running, draw)
-    recovery_seconds = _boot_again(running, cut, beyond=held if draw.random() < 0.5 else 0)
+    cut, furthest = _cut(running, draw)
+    recovery_seconds = _boot_again(running, cut, beyond=furthest if draw.random() < 0.5 else 0)
     come_to_rest(running.gateway)
     admin = running.gateway.admin
     before = {key: one for key, one in running.truth.before(cut.began_seconds).items() if key not in running.gone}
@@ -112,10 +112,10 @@ def _cut(running: Chain, draw: random.Random) -> tuple[Cut, int]:
     with watching(gateway.admin, running.truth):
         gateway.wait_for("readings on the log", lambda: gateway.acknowledged() > 0, BACK_SECONDS)
         time.sleep(draw.uniform(*FLOW_SECONDS))
-        held = max(gateway.positions(sink).get(CLEAN, 0) for sink in gateway.sinks)
+        furthest = max(gateway.positions(sink).get(CLEAN, 0) for sink in gateway.sinks)
         cut = running.rig.disk.cut("cut")
         gateway.kill_all()  # what a target elsewhere gets until then is more than a real cut would let it have
-    return cut, held
+    return cut, furthest
 
 
 def _boot_again(running: Chain, cut: Cut, beyond: int) -> float:

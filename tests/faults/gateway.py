@@ -155,6 +155,10 @@ class Gateway(Site):
         rows = self.health(ADAPTER)["details"]["ledger"]
         return int(rows[-1]["read"]) if rows else 0
 
+    def waiting_bytes(self) -> float:
+        """Encoded bytes that the adapter has and the log has not acknowledged."""
+        return float(self.health(ADAPTER)["details"]["waiting_bytes"])
+
     def noted(self) -> dict[int, int]:
         """What the adapter noted on its disk: by epoch, the readings that the log acknowledged."""
         counts = noted(self.directory / "state")["line"]

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from streamforge.bench.chain import Load
 from tests.broker import new_broker
 from tests.faults import targets, whole
 from tests.faults.gateway import (
@@ -24,6 +25,7 @@ from tests.faults.gateway import (
     DATABASE,
     FILE,
     KAFKA,
+    LOAD,
     RESTART_SECONDS,
     VALIDATOR,
     Gateway,
@@ -54,7 +56,7 @@ class Chain:
 
 
 @contextmanager
-def chain() -> Iterator[Chain]:
+def chain(load: Load = LOAD) -> Iterator[Chain]:
     """A gateway without a disk of its own, with a file sink and a PostgreSQL sink, where readings flow."""
     with TemporaryDirectory(prefix="sf-") as name, targets.database(Path(name) / "postgres") as server:
         root = Path(name) / "gateway"
@@ -63,9 +65,9 @@ def chain() -> Iterator[Chain]:
         with broker:
             pass  # formatted, with topics, users and rights; the supervisor starts it from now on
         with Gateway(root, broker) as gateway:
-            gateway.configure()
+            gateway.configure(load)
             reads = targets.own_files(gateway) | targets.rows(gateway, server, "plant")
-            gateway.plant()
+            gateway.plant(load)
             gateway.boot()
             for sink in gateway.sinks:
                 gateway.wait_for("delivery", partial(_delivers, gateway, sink, 0), BACK_SECONDS)
@@ -106,7 +108,7 @@ def judged(running: Chain) -> Callable[[Seen], Seen]:
 def _nothing(recovery_seconds: float, breaches: list[str], **figures: float) -> Seen:
     return Seen(
         fault="", seed="", number=0, acknowledged=0,
-        recovery_seconds=recovery_seconds, breaches=breaches, figures=figures,
+        recovery_seconds=recovery_seconds, breaches=breaches, figures=figures | {"load_average": os.getloadavg()[0]},
     )  # fmt: skip
 
 

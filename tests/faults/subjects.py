@@ -6,7 +6,7 @@ A subject's option is asked for as `--<option> N`: N faults of each subject that
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.faults import chain_cuts, kills, storm
+from tests.faults import away, chain_cuts, kills, storm
 from tests.faults.seen import Seen
 
 Play = Callable[[str, int, int], Iterator[Seen]]
@@ -27,6 +27,7 @@ SUBJECTS = (
     *(Subject(name=name, option="kills", play=play) for name, play in kills.KILLS.items()),
     Subject(name="kill-all-units", option="storms", play=storm.play),
     *(Subject(name=name, option="stops", play=play) for name, play in kills.STOPS.items()),
+    Subject(name="broker-away", option="absences", play=away.play),
     Subject(name="chain-cut", option="chain-cuts", play=chain_cuts.play_shipped, needs_disk=True),
     Subject(name="chain-cut-cache", option="chain-cuts", play=chain_cuts.play_on_a_cache, needs_disk=True),
 )
