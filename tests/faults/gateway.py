@@ -30,7 +30,7 @@ FILE, DATABASE = "streamforge-sink-file@out", "streamforge-sink-postgres@custome
 CHAIN = (ADAPTER, VALIDATOR, AGGREGATOR)
 # What the units say (RestartSec=).
 RESTART_SECONDS = 1.0
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 # Register 3 of unit 2 shows 203 and 204 in turns: a reading in every other second's scans is taken out.
 REJECTS_SOME = """
 [[rules]]

@@ -7,7 +7,7 @@ from streamforge.model import Topic
 from tests.faults import log
 from tests.faults.gateway import ADAPTER, VALIDATOR, Gateway
 
-REST_SECONDS = 90.0
+REST_SECONDS = 180.0
 QUIET_SECONDS = 0.5
 RAW, CLEAN = Topic.TELEMETRY_RAW.value, Topic.TELEMETRY_CLEAN.value
 
