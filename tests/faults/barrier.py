@@ -21,9 +21,14 @@ BARRIER_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Barrier:
-    """What the barrier did: its longest sync of late, known at the end."""
+    """What the barrier did: its longest sync of late, known at the end. `run`: where its socket is, while it runs."""
 
     longest_seconds: float = 0.0
+    run: Path | None = None
+
+    def ask(self, what: str = "/health") -> str:
+        """What the unit answers while it runs. Raises OSError."""
+        return ask((self.run or Path()) / f"{UNIT}.sock", what).decode()
 
 
 @contextmanager
@@ -32,11 +37,11 @@ def barrier(mount: Path) -> Iterator[Barrier]:
     with TemporaryDirectory(prefix="sf-") as run:  # a Unix socket's path is short (unix(7))
         environment = os.environ | {"STREAMFORGE_ROOT": str(mount), "STREAMFORGE_RUN": run}
         process = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=environment)
-        seen = Barrier()
+        seen = Barrier(run=Path(run))
         try:
             _wait_for_the_first(Path(run))
             yield seen
-            seen.longest_seconds = json.loads(ask(Path(run) / f"{UNIT}.sock"))["details"]["worst_ms"] / 1e3
+            seen.longest_seconds = json.loads(seen.ask())["details"]["worst_ms"] / 1e3
         finally:
             process.kill()  # not SIGTERM: its last sync would be one more than a cut leaves time for
             process.wait()

@@ -42,6 +42,7 @@ class Stream:
         self.topic = traffic.topic
         self.epoch = epoch
         self.acknowledged: list[Acknowledged] = []
+        self.sent_seconds: list[float] = []  # monotonic; that of the batch `number` is at `number - 1`
         self._place = Partition(traffic.topic)
         self._per_second = draw.randint(*traffic.per_second)
         self._names = columns(draw.randint(*traffic.readings))
@@ -73,6 +74,7 @@ class Stream:
         for _ in range(count):
             self._sent += 1
             value = encode(self._batch(self._sent))
+            self.sent_seconds.append(time.monotonic())
             self._producer.send(self._place, b"plant", value, (), partial(self._note, self._sent))
 
     def _run(self) -> None:
