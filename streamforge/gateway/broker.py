@@ -32,6 +32,10 @@ CHECKPOINT_MS = 60_000
 NEVER_MINUTES = 2147483647
 # Its defaults, 1 GiB and 100 MiB, have no place in a disk budget. Until a snapshot, 20 MiB of it at most, nothing goes.
 METADATA_SEGMENT_BYTES, METADATA_RETENTION_BYTES = 8 * MEBIBYTE, 16 * MEBIBYTE
+# An append that waits for the disk holds its thread, and so does each that waits behind it. With two, alarms and events
+# on a slow card kept readings, which wait for no disk, for seconds: p99 4.0 s instead of 0.5 s at 500 ms a sync. Eight
+# take 1 MB more than two.
+IO_THREADS = 8
 SYSTEM_PROPERTIES = {
     # Quiet: INFO prints 112 kB at every start, most of it the configuration.
     "org.slf4j.simpleLogger.defaultLogLevel": "warn",
@@ -71,7 +75,7 @@ allow.everyone.if.no.acl.found=false
 log.cleaner.dedupe.buffer.size={cleaner_buffer}
 log.cleaner.threads=1
 num.network.threads=2
-num.io.threads=2
+num.io.threads={io_threads}
 num.recovery.threads.per.data.dir=2
 socket.request.max.bytes={largest_request}
 message.max.bytes={largest_batch}
@@ -146,6 +150,7 @@ class Broker:
             password=f"${{dir:{self.credentials}:{self.password_name}}}",
             super_users=";".join(f"User:{name}" for name in SUPER_USERS),
             cleaner_buffer=CLEANER_BUFFER_BYTES,
+            io_threads=IO_THREADS,
             largest_request=LARGEST_REQUEST_BYTES,
             largest_batch=LARGEST_RECORD_BATCH_BYTES,
             never_minutes=NEVER_MINUTES,
