@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from streamforge.gateway import places
-from streamforge.gateway.doctor import aside, incarnation, producer_ids, starts
+from streamforge.gateway.doctor import aside, ballast, incarnation, producer_ids, starts
 from streamforge.gateway.doctor.copies import CopyKeeper
 from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import read_report
@@ -79,7 +79,7 @@ class Keeper:
             self._complain("incarnation_not_opened", error)
 
     def look(self) -> None:
-        """Once a minute at most: new copies where a file is new."""
+        """Once a minute at most: new copies where a file is new, and a new ballast where there is room again."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + COPY_SECONDS
@@ -90,6 +90,15 @@ class Keeper:
             self._complain("copies_not_written", error)
         else:
             self._complaint = ""
+        self._make_ballast()
+
+    def _make_ballast(self) -> None:
+        """The disk may be full a second time before there is a next start."""
+        try:
+            for finding in ballast.make(self._kafka, ballast.room(self._kafka)):
+                _log.info("doctor_ballast", file=finding.file, wrong=finding.wrong, done=finding.done)
+        except OSError as error:
+            self._complain("ballast_not_made", error)
 
     def _complain(self, event: str, error: OSError) -> None:
         """Once, until it is well again."""
