@@ -25,6 +25,7 @@ from typing import Self
 from tests.faults.mounts import image, mounted
 
 _FICLONE = 0x40049409  # linux/fs.h: what `cp --reflink=always` calls
+_SECTOR_BYTES = 512  # of /sys/block/*/stat, whatever the device's own are
 POOL_BYTES = 32 * 1024**3
 SIZES_BYTES = {"btrfs": 4 * 1024**3, "ext4": 1024**3}
 
@@ -86,9 +87,18 @@ class Disk:
         clone(self.file, file)
         return Cut(file=file, began_seconds=began, ended_seconds=time.monotonic())
 
+    @property
+    def device(self) -> Path:
+        """The node of the block device."""
+        return Path("/dev") / _device(self.point).name
+
     def flushes(self) -> int:
         """How many flushes the block device was told so far."""
         return int((_device(self.point) / "stat").read_text().split()[15])
+
+    def written_bytes(self) -> int:
+        """How much was written to the block device so far."""
+        return int((_device(self.point) / "stat").read_text().split()[6]) * _SECTOR_BYTES
 
     def cache(self) -> str:
         """What the block device says of its cache; `write back` = it is told to flush."""

@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 # On a disk: the images are sparse, but a /tmp in memory may be too small for them.
 BASE = Path("/var/tmp")
 PREFIX = "streamforge-faults-"
-TOOLS = ("mkfs.btrfs", "mkfs.ext4", "mount", "umount")
+TOOLS = ("mkfs.btrfs", "mkfs.ext4", "mount", "tune2fs", "umount")
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_MAJOR = 7
 _LOOP_CTL_GET_FREE = 0x4C82  # linux/loop.h
