@@ -14,7 +14,8 @@ class Case:
     """One kind of cut.
 
     A round of `cuts` cuts takes the copies at moments drawn by the seed, `first_seconds` after the first record at the
-    earliest, in a span of `span_seconds` a cut. `has_cache`: the disk has a volatile cache, which the cut loses.
+    earliest, in a span of `span_seconds` a cut. `has_cache`: the disk has a volatile cache, which the cut loses;
+    `is_partial`: but for a part of it.
     `has_barrier` False: no barrier runs. `is_promised` False: a control experiment, which shows what the protection
     is for.
     """
@@ -27,6 +28,7 @@ class Case:
     first_seconds: float
     span_seconds: float
     bounds: tuple[Bound, ...]
+    is_partial: bool = False
     is_promised: bool = True
 
 
@@ -54,6 +56,12 @@ SHIPPED = Case(
 SHIPPED_ON_A_CACHE = replace(
     SHIPPED, name="shipped-volatile-cache", fault="power cut, as shipped, disk's cache lost", has_cache=True
 )
+HALF_WRITTEN = replace(
+    SHIPPED_ON_A_CACHE,
+    name="half-written-cache",
+    fault="power cut, as shipped, disk's cache written in part",
+    is_partial=True,
+)
 FULL_LOAD = replace(
     SHIPPED,
     name="full-load",
@@ -72,4 +80,4 @@ NO_BARRIER = Case(
     bounds=(Bound(topic=TELEMETRY), Bound(topic=ALARMS, lost=0)),
     is_promised=False,
 )
-CASES = {case.name: case for case in (SHIPPED, SHIPPED_ON_A_CACHE, FULL_LOAD, NO_BARRIER)}
+CASES = {case.name: case for case in (SHIPPED, SHIPPED_ON_A_CACHE, HALF_WRITTEN, FULL_LOAD, NO_BARRIER)}

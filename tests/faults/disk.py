@@ -9,8 +9,9 @@ not yet committed; mounting the copy replays the journal, as after a real cut. W
   and between two of them nothing of the image's new state is committed (its own commit, every 30 s, apart).
 
 The copy is of one instant, because btrfs holds the image's lock while it clones, and the loop driver needs that lock
-for each request it writes. What neither can show: a device that writes some of its cache and not the rest, that lies
-about a flush, or that tears a request. Those need another kind of device.
+for each request it writes. The second kind is what LazyFS does to the files above it: everything that was not
+synced is gone. `late.py` adds a third: a cache of which a part was written, in any order and torn anywhere. What none
+can show is a device that lies about a flush.
 """
 
 import fcntl
@@ -18,13 +19,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from tests.faults.late import Late, save
 from tests.faults.mounts import image, mounted
 
 _FICLONE = 0x40049409  # linux/fs.h: what `cp --reflink=always` calls
+_MOST_TRIES = 50
 _SECTOR_BYTES = 512  # of /sys/block/*/stat, whatever the device's own are
 POOL_BYTES = 32 * 1024**3
 SIZES_BYTES = {"btrfs": 4 * 1024**3, "ext4": 1024**3}
@@ -32,11 +35,15 @@ SIZES_BYTES = {"btrfs": 4 * 1024**3, "ext4": 1024**3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """The disk as it was at one instant between `began_seconds` and `ended_seconds` (monotonic)."""
+    """The disk as it was at one instant between `began_seconds` and `ended_seconds` (monotonic).
+
+    `late`: what its volatile cache held, of which a part may have been written; None = the cut lost all of it.
+    """
 
     file: Path
     began_seconds: float
     ended_seconds: float
+    late: Late | None = None
 
 
 @contextmanager
@@ -53,6 +60,7 @@ class Disk:
         self.file = pool / "disk.img"
         self.point = point
         cache = point.with_name(f"{point.name}-cache")
+        self.cache_point = cache if has_cache else None
         self._layers = [(self.file, "ext4", point)]
         if has_cache:
             self._layers = [(self.file, "btrfs", cache), (cache / "disk.img", "ext4", point)]
@@ -69,11 +77,13 @@ class Disk:
         for file, kind, point in self._layers:
             self._mounts.enter_context(image(file, kind, SIZES_BYTES[kind], point))
 
-    def plug_in(self, source: Path) -> None:
-        """Become a copy of `source`, a snapshot, and mount it where the disk always is."""
+    def plug_in(self, source: Path, late: Late | None = None) -> None:
+        """Become a copy of `source`, a snapshot, and mount it in its place; first write what came `late`."""
         self.pull_out()
         clone(source, self.file)
         for file, kind, point in self._layers:
+            if late is not None and kind == "ext4":
+                late.write(file)
             self._mounts.enter_context(mounted(file, kind, point))
 
     def pull_out(self) -> None:
@@ -86,6 +96,23 @@ class Disk:
         began = time.monotonic()
         clone(self.file, file)
         return Cut(file=file, began_seconds=began, ended_seconds=time.monotonic())
+
+    def cut_with_a_part(self, name: str, seed: str) -> Cut:
+        """The same, of a disk with a cache: some of what it held, drawn by the seed, was written when the power went.
+
+        The cache and what lies behind it are two copies. They are of one state if no flush has ended between them.
+        """
+        cache = self.cache_point or Path("no cache")
+        held, file = cache / f"{name}.img", self.file.with_name(f"{name}.late")
+        for _ in range(_MOST_TRIES):
+            before = self.flushes()
+            made = self.cut(name)
+            clone(cache / self.file.name, held)
+            if self.flushes() == before:
+                save(held, file)
+                return replace(made, late=Late(file=file, seed=seed))
+        msg = f"no two copies without a flush between them in {_MOST_TRIES} tries"
+        raise TimeoutError(msg)
 
     @property
     def device(self) -> Path:

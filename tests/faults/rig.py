@@ -56,7 +56,7 @@ class Rig:
         self.broker.kill()
         self.disk.pull_out()
         began = time.monotonic()
-        self.disk.plug_in(cut.file)
+        self.disk.plug_in(cut.file, cut.late)
         if public is not None:
             incarnation.keep(self.disk.point / "kafka", public, "the boot after the cut")
         self.broker.start()

@@ -57,7 +57,9 @@ def run(rig: Rig, case: Case, seed: str, cuts: int) -> Run:
         taken = []
         for number, moment in enumerate(moments(case, seed, cuts)):
             time.sleep(max(0.0, began + moment - time.monotonic()))
-            taken.append(rig.disk.cut(f"{case.name}-{number}"))
+            name = f"{case.name}-{number}"
+            part = rig.disk.cut_with_a_part(name, f"{seed}:{number}") if case.is_partial else None
+            taken.append(part or rig.disk.cut(name))
     return Run(cuts=taken, truth=plant.acknowledged(), longest_barrier_seconds=seen.longest_seconds)
 
 
@@ -82,6 +84,8 @@ def play(rig: Rig, case: Case, seed: str, cuts: int) -> list[Outcome]:
     for number, cut in enumerate(done.cuts):
         recovery_seconds, verdicts = examine(rig, case, cut, done.truth)
         cut.file.unlink()
+        if cut.late is not None:
+            cut.late.file.unlink()
         outcomes.append(
             Outcome(
                 case=case.name,

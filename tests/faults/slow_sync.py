@@ -23,6 +23,8 @@ from tests.faults.seen import Seen
 from tests.faults.slow_syncs import slow_syncs
 
 EPOCH = 1
+# How long after a case it may take until the barrier's word is the expected one.
+WORD_SECONDS = 20.0
 # 400 readings a second, of twenty devices read once a second.
 READINGS = Traffic(topic=TELEMETRY, per_second=(20, 20), readings=(20, 20), linger_ms=20)
 ONE_BY_ONE = tuple(Traffic(topic=topic, per_second=(0, 0), readings=(1, 1), linger_ms=0) for topic in (ALARMS, EVENTS))
@@ -73,7 +75,7 @@ def _play(site: Rig, case: Case, seed: str, number: int) -> Seen:
         began = time.monotonic()
         _alarms(plant, case, began)
         ended = time.monotonic()
-        said = _said(synced)
+        said = _said(synced, case.state)
         disk.delay_seconds = 0.0
         for stream in plant.streams.values():
             stream.stop()
@@ -92,9 +94,11 @@ def _alarms(plant: Plant, case: Case, began: float) -> None:
     time.sleep(max(0.0, began + case.seconds - time.monotonic()))
 
 
-def _said(synced: Barrier) -> dict[str, float | str]:
-    """What the unit says of the disk: its state, its figures, and how many syncs its histogram has."""
-    health = json.loads(synced.ask())
+def _said(synced: Barrier, expected: str) -> dict[str, float | str]:
+    """What the unit says of the disk: its state, for which it may take ten syncs, its figures, and its histogram."""
+    deadline = time.monotonic() + WORD_SECONDS
+    while (health := json.loads(synced.ask()))["state"] != expected and time.monotonic() < deadline:
+        time.sleep(0.5)
     lines = synced.ask("/metrics").splitlines()
     total = {name: _value(lines, f"streamforge_sync_seconds_{name}") for name in ("count", "sum")}
     return {"state": health["state"], "status": health["status"], "p50_ms": health["details"]["p50_ms"], **total}

@@ -14,6 +14,7 @@ from tests.faults.disk import Disk, pool
 from tests.faults.mounts import BASE, PREFIX, mounts_below, obstacle, remove_leftovers, run, wait_until_free, workspace
 
 libc = ctypes.CDLL(None, use_errno=True)
+PAGES, PAGE_BYTES = 64, 4096
 WRITE_AND_WAIT = 7  # sync_file_range(2): the data goes to the device, which is not told to flush
 # A process that is killed while its disk is mounted.
 KILLED = """
@@ -136,3 +137,26 @@ def test_a_run_that_goes_on_beside_it_is_left_alone(disk: Disk) -> None:
         assert other not in remove_leftovers()
         assert other.exists()
         assert mounts_below(disk.point) == [disk.point]
+
+
+def test_a_cache_that_is_written_in_part_gives_some_of_what_was_not_flushed_and_all_that_was(disk: Disk) -> None:
+    if disk.cache_point is None:
+        pytest.skip("this disk has no cache")
+    file = disk.point / "file"
+    with file.open("wb") as made:
+        made.write(bytes(PAGES * PAGE_BYTES))
+        made.flush()
+        os.fsync(made.fileno())
+    write(disk.point / "synced", is_synced=True)
+    with file.open("r+b") as again:
+        again.write(b"\1" * PAGES * PAGE_BYTES)
+        again.flush()
+        assert libc.sync_file_range(again.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), WRITE_AND_WAIT) == 0
+    cut = disk.cut_with_a_part("cut", "4711")
+    seen = []
+    for _ in range(2):
+        disk.plug_in(cut.file, cut.late)
+        assert (disk.point / "synced").read_bytes() == b"reading" * 10_000
+        seen.append(file.read_bytes())
+    assert seen[0] == seen[1], "the seed says what was written"
+    assert 0 < seen[0].count(1) < len(seen[0])
