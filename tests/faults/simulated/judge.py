@@ -1,0 +1,162 @@
+"""The judge: what the plant emitted and was told, against what really stands on the log and at the targets.
+
+It knows no component and no ledger; it sees also what no client can see any more: records that an eviction or a cut took.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from streamforge.codec import decode
+from streamforge.model import AggregateBatch, Event, ReadingBatch, Topic
+from streamforge.progress import Partition
+from tests.faults.simulated.log import Entry, Stand
+from tests.faults.simulated.targets import Row
+from tests.faults.simulated.world import World
+
+RAW, CLEAN = Partition(Topic.TELEMETRY_RAW.value), Partition(Topic.TELEMETRY_CLEAN.value)
+LETTERS, EVENTS = Partition(Topic.DLQ_TELEMETRY.value), Partition(Topic.EVENTS_CLEAN.value)
+WINDOWS = tuple(Partition(topic.value) for topic in (Topic.TELEMETRY_1S, Topic.TELEMETRY_10S))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a schedule did to the readings that were acknowledged; all counts are readings."""
+
+    acknowledged: int
+    lost: int
+    evicted: int
+    letters_torn: int
+    doubled: int
+    cuts: int
+    reported_at_most: int
+    breaches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """The numbers of the readings of one partition: those that stand, that were evicted, that a cut took."""
+
+    standing: frozenset[int]
+    evicted: frozenset[int]
+    torn: frozenset[int]
+    doubled: frozenset[int]
+
+    @property
+    def stood(self) -> frozenset[int]:
+        """What no cut took."""
+        return self.standing | self.evicted
+
+
+def whereabouts(stand: Stand) -> Whereabouts:
+    """Decode a partition, and what is gone from it."""
+    evicted, standing = _numbers(stand.evicted), _numbers(stand.entries)
+    torn = _numbers(entry for _, entry in stand.torn)
+    times = Counter([*evicted, *standing])
+    doubled = frozenset(number for number, count in times.items() if count > 1)
+    return Whereabouts(frozenset(standing), frozenset(evicted), frozenset(torn), doubled)
+
+
+def _numbers(entries: Iterable[Entry]) -> list[int]:
+    batches = (decode(entry.value) for entry in entries)
+    return [int(value) for batch in batches if isinstance(batch, ReadingBatch) for value in batch.values]
+
+
+def judge(world: World) -> Verdict:
+    """Judge a world that is at rest."""
+    stands = world.broker.log.stands
+    raw, clean, letters = (whereabouts(stands[place]) for place in (RAW, CLEAN, LETTERS))
+    acknowledged = world.plant.acknowledged
+    exact = world.targets["sink-exact"].rows
+    arrived = {row.number for row in exact}
+    again = {row.number for row in world.targets["sink-repeating"].rows}
+    good = sorted(acknowledged - world.plant.bad)
+    breaches: list[str] = []
+    lost: set[int] = set()
+    evicted: set[int] = set()
+    for sink, has in (("exact", arrived), ("repeating", again)):
+        for number in good:
+            if number not in has:
+                _missing(number, sink, raw, clean, lost, evicted, breaches)
+    torn_letters = 0
+    for number in sorted(acknowledged & world.plant.bad):
+        if number not in letters.stood:
+            if number in letters.torn:
+                torn_letters += 1
+            else:
+                _missing(number, "dead letters", raw, letters, lost, evicted, breaches)
+    doubled = _doubled(exact, raw, clean, letters, breaches)
+    breaches += _disorder(exact)
+    reported = _reported(stands[EVENTS], world.broker.log.cuts, breaches)
+    if len(lost) > sum(reported.values()):
+        breaches.append(f"I2: {len(lost)} readings are lost, {sum(reported.values())} reported at most")
+    for place in WINDOWS:
+        breaches += _windows(world, stands[place], place.topic)
+    return Verdict(
+        acknowledged=len(acknowledged),
+        lost=len(lost),
+        evicted=len(evicted - lost),
+        letters_torn=torn_letters,
+        doubled=doubled,
+        cuts=world.broker.log.cuts,
+        reported_at_most=sum(reported.values()),
+        breaches=tuple(breaches),
+    )
+
+
+def _missing(
+    number: int, where: str, raw: Whereabouts, next_one: Whereabouts, lost: set[int], evicted: set[int], breaches: list[str]
+) -> None:
+    """An acknowledged reading that is not where it belongs: an eviction or a cut took it, or nobody knows."""
+    if number in next_one.standing:
+        breaches.append(f"I1: reading {number} stands before {where}, which never got it")
+    elif number in next_one.evicted or number in raw.evicted:
+        evicted.add(number)
+    elif number in raw.standing:
+        breaches.append(f"I1: reading {number} stands on raw and went no further, to {where}")
+    elif number in raw.torn:
+        lost.add(number)
+    else:
+        breaches.append(f"I1: reading {number} was acknowledged and never stood on the log")
+
+
+def _doubled(
+    exact: list[Row], raw: Whereabouts, clean: Whereabouts, letters: Whereabouts, breaches: list[str]
+) -> int:
+    twice = {row.number for row, count in Counter(exact).items() if count > 1}
+    found = {"the exact sink": twice, "raw": raw.doubled, "clean": clean.doubled, "dead letters": letters.doubled}
+    breaches += [f"I4: {len(numbers)} readings stand twice in {where}" for where, numbers in found.items() if numbers]
+    return sum(map(len, found.values()))
+
+
+def _disorder(rows: list[Row]) -> list[str]:
+    by_asset: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        by_asset[row.asset_id].append(row.number)
+    wrong = [asset for asset, numbers in by_asset.items() if numbers != sorted(numbers)]
+    return [f"I4: readings of {', '.join(wrong)} are out of order at the exact sink"] if wrong else []
+
+
+def _reported(stand: Stand, cuts: int, breaches: list[str]) -> Mapping[str, int]:
+    """Readings lost at most, by event."""
+    events = [decode(entry.value) for entry in [*stand.evicted, *stand.entries]]
+    reported = {
+        one.event_id: int(one.details["readings_at_most"])
+        for one in events
+        if isinstance(one, Event) and one.type == "data_loss"
+    }
+    if len(reported) != cuts:
+        breaches.append(f"I2: {cuts} cuts, {len(reported)} of them reported")
+    return reported
+
+
+def _windows(world: World, stand: Stand, topic: str) -> list[str]:
+    """Each (asset, start, revision) once, but where the wall clock lived through the window again."""
+    batches = [decode(entry.value) for entry in [*stand.evicted, *stand.entries]]
+    times = Counter(
+        (one.asset_id, one.window_start_us, one.window_end_us, one.revision)
+        for one in batches
+        if isinstance(one, AggregateBatch)
+    )
+    twice = [key for key, count in times.items() if count > 1 and world.clock.times_lived(key[1], key[2]) < 2]
+    return [f"windows: {len(twice)} stand twice in {topic}, the first {twice[0]}"] if twice else []

@@ -1,0 +1,58 @@
+"""Puts simulated time, randomness and clients in the places where the components look for the real ones."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from random import Random
+from unittest.mock import patch
+
+import streamforge.adapters.runner
+import streamforge.backoff
+import streamforge.bus.producer
+import streamforge.bus.reader
+import streamforge.clock
+import streamforge.gateway.ledger
+import streamforge.sinks.runner
+import streamforge.transforms.runner
+from tests.faults.simulated.client import SimulatedConsumer, SimulatedProducer
+from tests.faults.simulated.clock import Clock
+from tests.faults.simulated.life import Life
+
+LOOK_AT_TIME = (
+    streamforge.adapters.runner,
+    streamforge.bus.reader,
+    streamforge.clock,
+    streamforge.gateway.ledger,
+    streamforge.sinks.runner,
+    streamforge.transforms.runner,
+)
+
+
+@contextmanager
+def simulated(
+    clock: Clock, draw: Random, life_at: Callable[[str], Life], new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> Iterator[None]:
+    """While inside, the components live in the simulated world; `life_at` knows whose bootstrap address it is."""
+
+    def producer(*, bootstrap_servers: str, **rest: object) -> SimulatedProducer:
+        linger_ms = rest["linger_ms"]
+        assert isinstance(linger_ms, int)
+        return SimulatedProducer(life_at(bootstrap_servers), linger_ms=linger_ms)
+
+    def consumer(*, bootstrap_servers: str, **rest: object) -> SimulatedConsumer:
+        most = rest["max_poll_records"]
+        assert isinstance(most, int)
+        return SimulatedConsumer(life_at(bootstrap_servers), max_poll_records=most)
+
+    logger = logging.getLogger("streamforge")
+    with ExitStack() as undo:
+        for module in LOOK_AT_TIME:
+            undo.enter_context(patch.object(module, "time", clock))
+        undo.enter_context(patch.object(streamforge.backoff, "_random", draw))
+        undo.enter_context(patch.object(streamforge.bus.producer, "KafkaProducer", producer))
+        undo.enter_context(patch.object(streamforge.bus.reader, "KafkaConsumer", consumer))
+        undo.enter_context(patch.object(asyncio, "new_event_loop", new_loop))
+        undo.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
+        yield
