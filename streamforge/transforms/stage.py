@@ -62,6 +62,7 @@ class Stage:
         self._hold_offset = 0
         self._incarnations = Incarnations()
         self._side_next: dict[str, int] = {}
+        self._side_ahead: dict[str, deque[tuple[int, int]]] = {topic: deque() for topic in transform.sides}
         self._standing_sides: Counter[tuple[str, int]] = Counter()
         self._due: list[_Due] = []
         self._is_side_sent = False
@@ -112,7 +113,7 @@ class Stage:
         }
 
     def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> Iterator[None]:
-        """Count own side outputs beyond the position. The next restart begins at the first of them, or at the end."""
+        """Take note of own side outputs beyond the position."""
         for topic in self._transform.sides:
             side = Partition(topic, self.place.number)
             end = reader.ends([side])[side]
@@ -122,7 +123,7 @@ class Stage:
                 mark = read_side_mark(fetched.headers)
                 if mark is not None and mark.writer == self._writer and self._is_ahead(mark):
                     self._standing_sides[topic, mark.input_offset] += 1
-                    self._side_next[topic] = min(self._side_next[topic], fetched.offset)
+                    self._side_ahead[topic].append((mark.input_offset, fetched.offset))
                 yield
 
     def _is_ahead(self, mark: SideMark) -> bool:
@@ -227,17 +228,32 @@ class Stage:
         ).headers()
         place = Partition(emit.topic, self.place.number)
         try:
-            self._producer.send(place, emit.key.encode(), encode(emit.record), headers, self._side_noted(emit.topic))
+            noted = self._side_noted(emit.topic, input_offset)
+            self._producer.send(place, emit.key.encode(), encode(emit.record), headers, noted)
         except Rejected as error:
             self._warn_once("output_refused", topic=emit.topic, key=emit.key, reason=error.reason)
             return
         self._is_side_sent = True
 
-    def _side_noted(self, topic: str) -> Callable[[int], None]:
+    def _side_noted(self, topic: str, input_offset: int) -> Callable[[int], None]:
         def noted(offset: int) -> None:
             self._side_next[topic] = max(self._side_next.get(topic, 0), offset + 1)
+            self._side_ahead[topic].append((input_offset, offset))
 
         return noted
+
+    def _sides(self, next_offset: int) -> dict[str, int]:
+        """Where a restart from this position looks for side outputs: not beyond the first of a later input.
+
+        Side outputs of a whole poll stand before its first main output is sent, and the last ones may never be.
+        """
+        sides = dict(self._side_next)
+        for topic, ahead in self._side_ahead.items():
+            while ahead and ahead[0][0] < next_offset:
+                ahead.popleft()
+            if ahead:
+                sides[topic] = ahead[0][1]
+        return sides
 
     def finish(self) -> bool:
         """Send the main outputs collected so far, after their side outputs are acknowledged; False = not yet."""
@@ -259,7 +275,7 @@ class Stage:
             position=Position(next_offset=due.next_offset, incarnation=self._incarnations.current),
             hold=hold,
             scan=self._scan(hold),
-            sides=self._side_next,
+            sides=self._sides(due.next_offset),
         )
         headers = (*mark.headers(), *hole_headers(due.hole))
         count = rows(due.emit.record)

@@ -185,6 +185,19 @@ def test_outputs_say_in_headers_what_a_restart_needs(connection: Connection) -> 
     assert side.input_offset == 2
 
 
+def test_an_output_points_at_the_side_outputs_of_later_inputs(connection: Connection) -> None:
+    """They stand before the first main output of a poll is sent; were the later main ones lost, they would stand twice."""
+    write(connection, 6)
+    run = Run(connection)
+    run.take(6)
+    run.die()
+    reader = Reader(connection)
+    marks = [read_mark(fetched.headers) for fetched in reader.stretch(Partition(CLEAN), 0, 6)]
+    reader.close()
+    # The dead letter of the third input stands at 0, that of the sixth at 1.
+    assert [mark.sides[DLQ] for mark in marks if mark] == [0, 0, 1, 1, 1, 2]
+
+
 def test_bytes_that_are_no_record_go_to_the_dead_letters_and_the_rest_goes_on(connection: Connection) -> None:
     producer = Producer(connection, (RAW,))
     producer.send(Partition(RAW), b"k", b"junk", (), lambda _offset: None)
