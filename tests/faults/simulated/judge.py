@@ -151,8 +151,11 @@ def _reported(stand: Stand, cuts: int, breaches: list[str]) -> Mapping[str, int]
 
 
 def _windows(world: World, stand: Stand, topic: str) -> list[str]:
-    """Each (asset, start, revision) once, but where the wall clock lived through the window again."""
-    batches = [decode(entry.value) for entry in [*stand.evicted, *stand.entries]]
+    """Each (asset, start, revision) stands once, but where the wall clock lived through the window again.
+
+    A window whose record was evicted while the window is still kept may be told again: then it is the one that stands.
+    """
+    batches = [decode(entry.value) for entry in stand.entries]
     times = Counter(
         (one.asset_id, one.window_start_us, one.window_end_us, one.revision)
         for one in batches
