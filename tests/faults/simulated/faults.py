@@ -7,7 +7,7 @@ from random import Random
 from streamforge.model import Topic
 from tests.faults.simulated.units import UNITS
 
-TRAFFIC_SECONDS = 24.0
+TRAFFIC_SECONDS = 18.0
 MOST_FAULTS = 8
 
 

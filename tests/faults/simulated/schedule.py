@@ -16,7 +16,7 @@ from tests.faults.simulated.world import World
 
 # In memory where there is such a place: every start of an adapter is an fsync.
 IN_MEMORY = Path("/dev/shm")
-CALM_SECONDS = 10.0
+CALM_SECONDS = 4.0
 MOST_REST_SECONDS = 180.0
 
 

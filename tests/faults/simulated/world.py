@@ -23,7 +23,7 @@ from tests.faults.simulated.targets import Target
 from tests.faults.simulated.units import ADAPTER, UNITS, Make, Site, makers
 
 BARRIER_SECONDS = 0.5
-STEP_SECONDS = (0.02, 0.4)
+STEP_SECONDS = (0.02, 0.5)
 RESTART_SECONDS = (0.1, 1.5)
 DRAIN_SECONDS = 5.0
 
