@@ -9,7 +9,7 @@ from streamforge.model import Quality, names
 from tests.faults.simulated.clock import Clock
 
 # Of so many readings one is BAD at the source, and belongs into the dead letters.
-BAD_EVERY = 23
+BAD_EVERY = 7
 
 
 class Plant:

@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -178,8 +178,7 @@ class World:
     def _reap(self, unit: Unit, life: Life) -> None:
         if unit.life is not life:
             return
-        if isinstance(unit.component, PollerComponent):
-            unit.component._loop.close()
+        _let_go(unit.component)
         unit.component = None
         self.start_later(unit.name)
 
@@ -187,11 +186,20 @@ class World:
         """Let go of what the process that simulates holds."""
         for unit in self.units.values():
             unit.life.end()
-            if isinstance(unit.component, PollerComponent):
-                unit.component._loop.close()
+            _let_go(unit.component)
 
     def publish(self, text: str) -> None:
         """The doctor publishes the list of incarnations; its stamp is of simulated time."""
         self.incarnations_file.write_text(text)
         stamp = self.clock.monotonic_ns()
         os.utime(self.incarnations_file, ns=(stamp, stamp))
+
+
+def _let_go(component: Component | None) -> None:
+    """Of a dead adapter its event loop is left: what was suspended in it never goes on."""
+    if isinstance(component, PollerComponent):
+        for task in asyncio.all_tasks(component._loop):
+            coroutine = task.get_coro()
+            assert isinstance(coroutine, Coroutine)
+            coroutine.close()
+        component._loop.close()
