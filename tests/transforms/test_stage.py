@@ -186,7 +186,7 @@ def test_outputs_say_in_headers_what_a_restart_needs(connection: Connection) -> 
 
 
 def test_an_output_points_at_the_side_outputs_of_later_inputs(connection: Connection) -> None:
-    """They stand before the first main output of a poll is sent; were the later main ones lost, they would stand twice."""
+    """They stand before the first main output is sent; were the later main ones lost, they would be written again."""
     write(connection, 6)
     run = Run(connection)
     run.take(6)

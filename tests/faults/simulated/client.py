@@ -1,6 +1,6 @@
 """What stands in the place of kafka-python's clients, so that the product's own Reader and Producer run on top of it.
 
-`KafkaProducer` and `KafkaConsumer` as far as `streamforge.bus` uses them; `test_clients.py` holds them to the real ones.
+`KafkaProducer` and `KafkaConsumer` as far as `streamforge.bus` uses them; `test_clients.py` holds them to the real.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError, KafkaConnectionError, OffsetOutOfRangeError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from streamforge.progress import Headers, Partition
 from tests.faults.simulated.life import Life
@@ -146,7 +146,7 @@ class SimulatedProducer(Client):
             self._acknowledge(place)
 
     def abandon(self) -> None:
-        """What is under way may or may not arrive: of each partition a prefix, at once or when a stopped broker goes on."""
+        """What is under way may or may not arrive: of each partition a prefix, at once or when the broker goes on."""
         if self.is_closed:
             return
         self.is_closed = True

@@ -1,5 +1,6 @@
 """The faults of a schedule: what can happen, and how a seed draws it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -63,24 +64,29 @@ def _draw_fault(draw: Random, seed: str) -> Fault:
 
 def _draw_detail(draw: Random, kind: Kind) -> tuple[str, float]:
     seconds = round(draw.choice((0.3, 2.0, 8.0)) * draw.uniform(0.5, 1.5), 3)
-    match kind:
-        case Kind.KILL | Kind.RESTART:
-            return draw.choice(UNITS), 0.0
-        case Kind.STOP:
-            return draw.choice(UNITS), seconds
-        case Kind.KILL_INSIDE:
-            return draw.choice(UNITS), float(draw.randint(0, 12))
-        case Kind.GIVE_UP:
-            return draw.choice(WRITERS), 0.0
-        case Kind.BROKER_KILLED | Kind.BROKER_STOPPED:
-            return "", seconds
-        case Kind.POWER_CUT:
-            return "", draw.choice((0.0, 0.0, *STEPS_SECONDS))
-        case Kind.EVICTION:
-            return draw.choice(EVICTED), round(draw.uniform(0.1, 1.0), 3)
-        case Kind.CLOCK_STEP:
-            return "", draw.choice(STEPS_SECONDS)
-        case Kind.TARGET_AWAY:
-            return draw.choice(SINKS), seconds
-        case Kind.ANSWER_LOST:
-            return draw.choice(SINKS), float(draw.randint(1, 2))
+    subjects = SUBJECTS.get(kind)
+    subject = draw.choice(subjects) if subjects else ""
+    return subject, AMOUNTS[kind](draw) if kind in AMOUNTS else seconds
+
+
+SUBJECTS = {
+    Kind.KILL: UNITS,
+    Kind.KILL_INSIDE: UNITS,
+    Kind.RESTART: UNITS,
+    Kind.STOP: UNITS,
+    Kind.GIVE_UP: WRITERS,
+    Kind.EVICTION: EVICTED,
+    Kind.TARGET_AWAY: SINKS,
+    Kind.ANSWER_LOST: SINKS,
+}
+# Of the others the amount is seconds.
+AMOUNTS: dict[Kind, Callable[[Random], float]] = {
+    Kind.KILL: lambda _draw: 0.0,
+    Kind.RESTART: lambda _draw: 0.0,
+    Kind.GIVE_UP: lambda _draw: 0.0,
+    Kind.KILL_INSIDE: lambda draw: float(draw.randint(0, 12)),
+    Kind.POWER_CUT: lambda draw: draw.choice((0.0, 0.0, *STEPS_SECONDS)),
+    Kind.EVICTION: lambda draw: round(draw.uniform(0.1, 1.0), 3),
+    Kind.CLOCK_STEP: lambda draw: draw.choice(STEPS_SECONDS),
+    Kind.ANSWER_LOST: lambda draw: float(draw.randint(1, 2)),
+}

@@ -1,11 +1,11 @@
 """The judge: what the plant emitted and was told, against what really stands on the log and at the targets.
 
-It knows no component and no ledger; it sees also what no client can see any more: records that an eviction or a cut took.
+It knows no component and no ledger. It sees also what no client can see any more: what an eviction or a cut took.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from streamforge.codec import decode
 from streamforge.model import AggregateBatch, Event, ReadingBatch, Topic
@@ -62,74 +62,73 @@ def _numbers(entries: Iterable[Entry]) -> list[int]:
     return [int(value) for batch in batches if isinstance(batch, ReadingBatch) for value in batch.values]
 
 
+@dataclass(slots=True)
+class _Search:
+    """Looks for acknowledged readings that are not where they belong."""
+
+    raw: Whereabouts
+    lost: set[int] = field(default_factory=set)
+    evicted: set[int] = field(default_factory=set)
+    breaches: list[str] = field(default_factory=list)
+
+    def at(self, where: str, wanted: Iterable[int], arrived: Container[int], before: Whereabouts) -> None:
+        """Each wanted reading has arrived, or an eviction or a cut took it; `before` is the topic it comes from."""
+        for number in wanted:
+            if number not in arrived:
+                self._missing(number, where, before)
+
+    def _missing(self, number: int, where: str, before: Whereabouts) -> None:
+        if number in before.standing:
+            self.breaches.append(f"I1: reading {number} stands before {where}, which never got it")
+        elif number in before.evicted or number in self.raw.evicted:
+            self.evicted.add(number)
+        elif number in self.raw.standing:
+            self.breaches.append(f"I1: reading {number} stands on raw and went no further, to {where}")
+        elif number in self.raw.torn:
+            self.lost.add(number)
+        else:
+            self.breaches.append(f"I1: reading {number} was acknowledged and never stood on the log")
+
+
 def judge(world: World) -> Verdict:
     """Judge a world that is at rest."""
     stands = world.broker.log.stands
     raw, clean, letters = (whereabouts(stands[place]) for place in (RAW, CLEAN, LETTERS))
-    acknowledged = world.plant.acknowledged
+    acknowledged, bad = world.plant.acknowledged, world.plant.bad
     exact = world.targets["sink-exact"].rows
-    arrived = {row.number for row in exact}
-    again = {row.number for row in world.targets["sink-repeating"].rows}
-    good = sorted(acknowledged - world.plant.bad)
-    breaches: list[str] = []
-    lost: set[int] = set()
-    evicted: set[int] = set()
-    for sink, has in (("exact", arrived), ("repeating", again)):
-        for number in good:
-            if number not in has:
-                _missing(number, sink, raw, clean, lost, evicted, breaches)
-    torn_letters = 0
-    for number in sorted(acknowledged & world.plant.bad):
-        if number not in letters.stood:
-            if number in letters.torn:
-                torn_letters += 1
-            else:
-                _missing(number, "dead letters", raw, letters, lost, evicted, breaches)
-    doubled = _doubled(exact, raw, clean, letters, breaches)
+    search = _Search(raw)
+    for name, target in world.targets.items():
+        search.at(name, sorted(acknowledged - bad), {row.number for row in target.rows}, clean)
+    torn_letters = letters.torn - letters.stood
+    search.at("the dead letters", sorted((acknowledged & bad) - torn_letters), letters.stood, letters)
+    breaches = search.breaches
+    doubled = _doubled(exact, {"raw": raw, "clean": clean, "dead letters": letters}, breaches)
     breaches += _disorder(exact)
     reported = _reported(stands[EVENTS], world.broker.log.cuts, breaches)
-    if len(lost) > sum(reported.values()):
-        breaches.append(f"I2: {len(lost)} readings are lost, {sum(reported.values())} reported at most")
+    if len(search.lost) > reported:
+        breaches.append(f"I2: {len(search.lost)} readings are lost, {reported} reported at most")
     for place in WINDOWS:
         breaches += _windows(world, stands[place], place.topic)
     return Verdict(
         acknowledged=len(acknowledged),
-        lost=len(lost),
-        evicted=len(evicted - lost),
-        letters_torn=torn_letters,
+        lost=len(search.lost),
+        evicted=len(search.evicted - search.lost),
+        letters_torn=len(acknowledged & bad & torn_letters),
         doubled=doubled,
         cuts=world.broker.log.cuts,
-        reported_at_most=sum(reported.values()),
+        reported_at_most=reported,
         breaches=tuple(breaches),
     )
 
 
-def _missing(
-    number: int, where: str, raw: Whereabouts, next_one: Whereabouts, lost: set[int], evicted: set[int], breaches: list[str]
-) -> None:
-    """An acknowledged reading that is not where it belongs: an eviction or a cut took it, or nobody knows."""
-    if number in next_one.standing:
-        breaches.append(f"I1: reading {number} stands before {where}, which never got it")
-    elif number in next_one.evicted or number in raw.evicted:
-        evicted.add(number)
-    elif number in raw.standing:
-        breaches.append(f"I1: reading {number} stands on raw and went no further, to {where}")
-    elif number in raw.torn:
-        lost.add(number)
-    else:
-        breaches.append(f"I1: reading {number} was acknowledged and never stood on the log")
-
-
-def _doubled(
-    exact: list[Row], raw: Whereabouts, clean: Whereabouts, letters: Whereabouts, breaches: list[str]
-) -> int:
-    twice = {row.number for row, count in Counter(exact).items() if count > 1}
-    found = {"the exact sink": twice, "raw": raw.doubled, "clean": clean.doubled, "dead letters": letters.doubled}
+def _doubled(exact: Sequence[Row], topics: Mapping[str, Whereabouts], breaches: list[str]) -> int:
+    found = {name: topic.doubled for name, topic in topics.items()}
+    found["the exact sink"] = frozenset(row.number for row, count in Counter(exact).items() if count > 1)
     breaches += [f"I4: {len(numbers)} readings stand twice in {where}" for where, numbers in found.items() if numbers]
     return sum(map(len, found.values()))
 
 
-def _disorder(rows: list[Row]) -> list[str]:
+def _disorder(rows: Sequence[Row]) -> list[str]:
     by_asset: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         by_asset[row.asset_id].append(row.number)
@@ -137,8 +136,8 @@ def _disorder(rows: list[Row]) -> list[str]:
     return [f"I4: readings of {', '.join(wrong)} are out of order at the exact sink"] if wrong else []
 
 
-def _reported(stand: Stand, cuts: int, breaches: list[str]) -> Mapping[str, int]:
-    """Readings lost at most, by event."""
+def _reported(stand: Stand, cuts: int, breaches: list[str]) -> int:
+    """Readings lost at most, over all events; an event that was written twice is one."""
     events = [decode(entry.value) for entry in [*stand.evicted, *stand.entries]]
     reported = {
         one.event_id: int(one.details["readings_at_most"])
@@ -147,7 +146,7 @@ def _reported(stand: Stand, cuts: int, breaches: list[str]) -> Mapping[str, int]
     }
     if len(reported) != cuts:
         breaches.append(f"I2: {cuts} cuts, {len(reported)} of them reported")
-    return reported
+    return sum(reported.values())
 
 
 def _windows(world: World, stand: Stand, topic: str) -> list[str]:

@@ -68,7 +68,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         else:
             self.call_later(seconds, _settle, future, result, None)
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # type: ignore[override] # an argument of later Pythons
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """There is no thread."""
 
 

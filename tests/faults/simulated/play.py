@@ -11,7 +11,10 @@ FAULT = "random schedule, simulated broker"
 
 
 def play(seed: str, first: int, count: int) -> Iterator[Seen]:
-    """The schedules `first` to `first + count` of a seed, one `Seen` each; a failing one is shrunk to standard error."""
+    """The schedules of a seed from number `first` on, one `Seen` each.
+
+    A failing one is made as short as it fails, and told on standard error.
+    """
     for number in range(first, first + count):
         one = f"{seed}-{number}"
         played = play_one(one, draw_schedule(one))
@@ -33,7 +36,9 @@ def shrink(seed: str, failing: Played) -> Played:
 
 def told(seed: str, played: Played) -> str:
     """A failing schedule in words."""
-    return "\n".join([f"schedule {seed}", *map(_line, played.faults), *(f"  -> {text}" for text in played.breaches[:5])])
+    return "\n".join(
+        [f"schedule {seed}", *map(_line, played.faults), *(f"  -> {text}" for text in played.breaches[:5])]
+    )
 
 
 def _line(fault: Fault) -> str:
@@ -61,5 +66,3 @@ def seen(seed: str, number: int, played: Played) -> Seen:
         },
         breaches=list(played.breaches),
     )
-
-

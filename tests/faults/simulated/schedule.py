@@ -65,6 +65,4 @@ def _play(world: World, faults: tuple[Fault, ...]) -> Played:
     if not ledger.balanced and world.plant.acknowledged:
         breaches.append(f"ledger: out of balance: {[row for row in ledger.rows if not row.balanced]}")
     rest_seconds = world.clock.seconds - calm_since
-    return Played(
-        faults=faults, verdict=verdict, ledger=ledger, rest_seconds=rest_seconds, breaches=tuple(breaches)
-    )
+    return Played(faults=faults, verdict=verdict, ledger=ledger, rest_seconds=rest_seconds, breaches=tuple(breaches))

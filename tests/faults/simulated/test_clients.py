@@ -1,4 +1,4 @@
-"""One set of tests for two logs: the simulated one must do to the product's Reader and Producer what the real one does."""
+"""One set of tests for two logs: the product's Reader and Producer see no difference between them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""The judge can fail: a product with a known bug is caught within some schedules, and told in as few faults as it takes."""
+"""The judge can fail: a product with a known bug is caught within some schedules, and told in few faults."""
 
 from collections.abc import Sequence
 from unittest.mock import patch
@@ -103,7 +103,7 @@ def test_a_producer_that_acknowledges_at_once_breaks_the_promise() -> None:
     def lies(self: Producer, *arguments: object) -> None:
         *rest, on_ack = arguments
         on_ack(0)  # type: ignore[operator]
-        send(self, *rest, lambda _offset: None)  # type: ignore[arg-type]
+        send(self, *rest, lambda _offset: None)  # type: ignore[arg-type, call-arg]
 
     with patch.object(Producer, "send", lies):
         caught("I1")
