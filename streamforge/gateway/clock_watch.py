@@ -167,7 +167,7 @@ class ClockThread:
         except OSError as error:
             refused = error.strerror or str(error)
             if refused != self._refused:
-                _log.warning("clock_step_not_said_yet", reason=refused)
+                _log.warning("clock_watch_hindered", reason=refused)
         self._refused = refused
         return refused
 

@@ -76,6 +76,7 @@ class Staging:
 def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Staging]:
     caplog.set_level("INFO", "streamforge")
     monkeypatch.setattr(syncd, "STEP_SECONDS", 0.05)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     (tmp_path / "kafka/data/telemetry.raw-0").mkdir(parents=True)
     (tmp_path / "kafka/data/telemetry.raw-0/00000000000000000000.log").touch()
     staging = Staging(tmp_path)
