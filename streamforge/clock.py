@@ -18,22 +18,19 @@ def now_us() -> int:
 
 
 class ClockQuality:
-    """Answers the quality of the clock, looking at the system at most every ten seconds."""
+    """Answers the quality of the clock, looking for the mark of timesyncd at most every ten seconds."""
 
     def __init__(self, synchronized: Path = SYNCHRONIZED) -> None:
         self._path = synchronized
         self._checked_at = -CHECK_SECONDS
-        self._quality = TimeQuality.UNSET
+        self._is_synchronized = False
 
     def now(self, time_us: int) -> TimeQuality:
-        """The quality of the wall-clock time `time_us` that was just read."""
+        """The quality of the wall-clock time `time_us` that was just read; one that cannot be is unset, mark or not."""
+        if time_us <= EARLIEST_US:
+            return TimeQuality.UNSET
         monotonic = time.monotonic()
         if monotonic - self._checked_at >= CHECK_SECONDS:
             self._checked_at = monotonic
-            self._quality = self._look(time_us)
-        return self._quality
-
-    def _look(self, time_us: int) -> TimeQuality:
-        if self._path.exists():
-            return TimeQuality.SYNCED
-        return TimeQuality.HOLDOVER if time_us > EARLIEST_US else TimeQuality.UNSET
+            self._is_synchronized = self._path.exists()
+        return TimeQuality.SYNCED if self._is_synchronized else TimeQuality.HOLDOVER
