@@ -5,15 +5,21 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from streamforge import pressure
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.epochs import Epochs
+from streamforge.adapters.link import Link
+from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.runner import PollerComponent
 from streamforge.bus.connection import Connection
+from streamforge.health import State
 from streamforge.model import names
+from streamforge.pressure import Gate, Pressure
 
 DEVICE = Device(key="pump", asset_id="pump", interval_seconds=0.0, names=names(("speed",), ("rpm",), b"\x00"))
 
@@ -56,3 +62,73 @@ def test_a_stop_that_comes_with_an_answer_still_ends_the_unit(tmp_path: Path) ->
     component.drain(time.monotonic() + 5.0)
     component.close()
     assert adapter.scans == 3
+
+
+class Quick(Poller[AdapterConfig]):
+    """A device that always answers at once."""
+
+    Config = AdapterConfig
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        return (replace(DEVICE, interval_seconds=0.05),)
+
+    async def connect(self, device: Device) -> None:
+        pass
+
+    async def poll(self, device: Device) -> Batch:
+        return Batch(asset_id="pump", names=DEVICE.names, values=(1.0,))
+
+    async def close(self) -> None:
+        pass
+
+
+class Taken(Link):
+    """A log that is there and takes note of being handed something."""
+
+    handed_over = 0
+
+    def __init__(self) -> None:
+        super().__init__(Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x"), "line")
+
+    @property
+    def is_connected(self) -> bool:
+        return True
+
+    @property
+    def is_outdated(self) -> bool:
+        return False
+
+    def pump(self, outbox: Outbox) -> None:
+        self.handed_over += 1
+
+
+@pytest.mark.timeout(20)
+def test_while_the_disk_is_full_readings_wait_in_memory(tmp_path: Path) -> None:
+    Epochs(tmp_path, "line").begin()
+    nowhere = Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x")
+    component = PollerComponent(Quick(AdapterConfig()), "test", "line", connection=nowhere, state_directory=tmp_path)
+    component._link = link = Taken()
+    component._gate = Gate(tmp_path)
+    full = Pressure(tier=95, is_gated=True, used_percent=96.0, monotonic_ns=time.monotonic_ns())
+    pressure.write(tmp_path, full)
+    component.open()
+    try:
+        for _ in range(4):
+            component.step(threading.Event())
+        assert link.handed_over == 0
+        assert component.health().details["is_gated"]
+        assert float(component.health().details["waiting_bytes"]) > 0
+        assert component.status() == "1 of 1 devices answer; readings wait in memory: the disk is 96 % full"
+        assert component.health().state is State.DEGRADED
+        pressure.write(tmp_path, replace(full, is_gated=False))
+        for _ in range(2):
+            component.step(threading.Event())
+        assert link.handed_over > 0
+        pressure.write(tmp_path, replace(full, monotonic_ns=time.monotonic_ns()))
+        time.sleep(0.3)
+        began = time.monotonic()
+        component.drain(began + 5.0)
+        assert time.monotonic() - began < 3.0
+    finally:
+        component.close()

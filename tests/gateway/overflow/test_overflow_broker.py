@@ -202,6 +202,8 @@ def test_what_a_sink_has_not_delivered_stays_while_something_else_can_go(bench: 
         bench.fill(topic, 4)
     behind = Progress(positions={Partition("telemetry.clean"): Position(next_offset=0)})
     details = {"kind": "sink", "topics": ["telemetry.clean"], "progress": behind.to_json()}
+    (bench.root / "sinks/file").mkdir(parents=True)
+    (bench.root / "sinks/file/slow.toml").touch()
     bench.say("streamforge-sink-file@slow", details)
     bench.settle(92)
     bench.step_until("the question", lambda: bench.tier() == 90)
