@@ -39,8 +39,8 @@ UNIT = "streamforge-overflow"
 LOOK_SECONDS = 2.0
 # Readers say where they stand; what they say is needed at once only where something must go.
 ASK_SECONDS = 30.0
-# After an eviction, and after one that failed.
-PAUSE_SECONDS = 5.0
+# After an eviction; after one that failed it doubles, because the helper costs a second of CPU.
+PAUSE_SECONDS, MOST_PAUSE_SECONDS = 5.0, 60.0
 _GIB = 1024**3
 _ALARMS = (Topic.ALARMS_RAW, Topic.ALARMS_CLEAN)
 _log = Log("overflow")
@@ -73,7 +73,7 @@ class Overflow:
         self._use = Use(log_bytes=0, budget_bytes=1, disk_used_bytes=0, disk_total_bytes=1)
         self._starts: dict[Partition, int] = {}
         self._evicted: dict[str, int] = {}
-        self._lost = 0
+        self._lost = self._failures = 0
         self._blind = self._failure = ""
         self._look_at = self._ask_at = self._act_at = float("-inf")
         self._records = self.metrics.counter("evicted_records_total", "Records that gave way to others", "topic")
@@ -211,7 +211,8 @@ class Overflow:
         return [one for one in self._look.partitions if one.place.topic == Topic.TELEMETRY_RAW.value]
 
     def _note(self, done: Done) -> None:
-        self._act_at = time.monotonic() + PAUSE_SECONDS
+        self._failures = self._failures + 1 if done.error else 0
+        self._act_at = time.monotonic() + min(MOST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** min(self._failures, 8))
         self._starts |= done.starts
         for one in done.evicted:
             self._records.labels(topic=one.topic).inc(one.records)
