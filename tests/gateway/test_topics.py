@@ -161,7 +161,8 @@ def test_a_new_budget_changes_retention_and_nothing_else(broker: ThrowAwayBroker
     with Admin(broker.connection("topics")) as admin:
         set_up(admin, credentials={}, budget_bytes=8 * GIBIBYTE)
         changes = set_up(admin, credentials={}, budget_bytes=16 * GIBIBYTE)
-        assert set(changes.topics) == {topic.name for topic in TOPICS}
+        kept = {"alarms.clean"}  # without retention, and its segments are as large as they get
+        assert set(changes.topics) == {topic.name for topic in TOPICS} - kept
         assert (changes.users, changes.rights_added, changes.rights_removed) == ((), 0, 0)
     wanted = TOPICS[0].config(16 * GIBIBYTE, 1)["retention.bytes"]
     assert in_force(broker, TOPICS[0].name)["retention.bytes"] == wanted
