@@ -110,7 +110,9 @@ def test_state_is_rebuilt_from_the_oldest_input_still_needed(connection: Connect
     first.take(5)
     first.take(1)
     first.die()
+    assert first.stage.details({})["hold_offset"] == 3
     second = Run(connection)
+    assert second.stage.details({})["hold_offset"] == 3
     assert second.transform.seen == [3, 4, 5], "from the hold of the last output, without writing anything"
     second.die()
     assert len(checker.records(connection, CLEAN)) == 6
