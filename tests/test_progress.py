@@ -47,3 +47,7 @@ def test_what_an_earlier_version_stored_is_of_the_first_partition() -> None:
 def test_what_is_no_progress_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Progress.from_json(text)
+
+
+def test_progress_of_a_release_before_holes_were_kept_is_read() -> None:
+    assert Progress.from_json('{"positions": [], "counts": []}') == Progress()

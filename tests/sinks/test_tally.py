@@ -169,3 +169,15 @@ def test_a_hole_of_long_ago_excuses_nothing_later() -> None:
     tally = Tally(Progress(counts={CountKey("plant", 1): Counted(last_offset=20)}, holes={CLEAN: 9}))
     after = tally.after([stored(21, batch(count_before=50, epoch=2))])
     assert after.counts[CountKey("plant", 2)].evicted == 0
+
+
+def test_a_hole_is_remembered_until_each_epoch_has_gone_on_after_it_also_by_the_next_process() -> None:
+    tally = Tally(Progress())
+    tally.hole(CLEAN, 1)
+    before = [stored(0, batch(values=(1.0,))), stored(1, batch(adapter_id="boiler", values=(1.0,)))]
+    tally.written(tally.after(before))
+    again = Tally(Progress.from_json(tally.progress.to_json()))
+    after = again.after([stored(2, batch(9, count_before=50, values=(1.0,)))])
+    assert after.counts[CountKey("plant", 1)].evicted == 49
+    more = again.after([stored(2, batch(9, adapter_id="boiler", count_before=50, values=(1.0,)))])
+    assert more.counts[CountKey("boiler", 1)].evicted == 0, "this one was seen after the hole: its reading is missing"

@@ -10,12 +10,13 @@ import pytest
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
-from streamforge.codec import encode
+from streamforge.codec import encode, segments
+from streamforge.codec.log_batches import Batch
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.incarnations import Incarnations
 from streamforge.metrics import Metrics
-from streamforge.model import ReadingBatch, Topic
-from streamforge.progress import Partition, Position, Stored
+from streamforge.model import Event, ReadingBatch, Topic
+from streamforge.progress import HOLE_HEADER, Partition, Position, Stored
 from streamforge.transforms.base import Emit, Transform, TransformConfig
 from streamforge.transforms.marks import read_mark, read_side_mark
 from streamforge.transforms.stage import Stage
@@ -25,13 +26,14 @@ from tests.samples import batch
 
 pytestmark = pytest.mark.broker
 RAW, CLEAN, DLQ = Topic.TELEMETRY_RAW.value, Topic.TELEMETRY_CLEAN.value, Topic.DLQ_TELEMETRY.value
+EVENTS = Topic.EVENTS_CLEAN.value
 
 
 class OddOnesOut(Transform[TransformConfig]):
     """Passes every batch on; every third goes to the dead letters as well. Remembers the last two inputs."""
 
     Config = TransformConfig
-    input, output, sides = RAW, CLEAN, (DLQ,)
+    input, output, sides = RAW, CLEAN, (DLQ, EVENTS)
 
     def __init__(self) -> None:
         super().__init__(TransformConfig())
@@ -69,7 +71,7 @@ class Run:
 
     def __init__(self, connection: Connection) -> None:
         self.transform = OddOnesOut()
-        self._producer = Producer(connection, (CLEAN, DLQ))
+        self._producer = Producer(connection, (CLEAN, DLQ, EVENTS))
         self._reader = Reader(connection)
         self.stage = Stage(self.transform, 0, self._producer, Metrics())
         for _ in self.stage.restore(self._reader):
@@ -222,3 +224,44 @@ def test_the_shipped_rights_suffice(broker: ThrowAwayBroker) -> None:
         pass
     reader.close()
     producer.close()
+
+
+def corrupted(tmp_path: Path, *sequences: range) -> ThrowAwayBroker:
+    """A broker whose raw topic holds these batches, written one after the other; the second has a bit flipped."""
+    broker = new_broker(tmp_path)
+    broker.start()
+    for sequence in sequences:
+        write(broker.connection("admin"), len(sequence), sequence.start)
+    broker.stop()
+    (path,) = segments.segments(broker.broker.data / f"{RAW}-0")
+    second = [found for found in segments.walk_segment(path) if isinstance(found, Batch)][1]
+    data = bytearray(path.read_bytes())
+    data[second.position + second.size_bytes - 1] ^= 1
+    path.write_bytes(data)
+    broker.start()
+    return broker
+
+
+def test_what_is_missing_in_the_input_is_said_in_the_next_output_and_by_one_event_also_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    broker = corrupted(tmp_path, range(1, 4), range(4, 6), range(6, 9))
+    try:
+        connection = broker.connection("admin")
+        first = Run(connection)
+        first.take(4, finish=False)  # 1 to 3, and 6 after the hole, whose event is written and whose output is not
+        first.die()
+        second = Run(connection)
+        second.take(6)
+        second.die()
+        reader = Reader(connection)
+        outputs = reader.tail(Partition(CLEAN), 6)
+        reader.close()
+        (event,) = [one for one in checker.records(connection, EVENTS) if isinstance(one, Event)]
+    finally:
+        broker.stop()
+    said = [dict(one.headers).get(HOLE_HEADER) for one in outputs]
+    assert said == [None, None, None, b"3-5", None, None]
+    assert event.details == {
+        "topic": RAW, "partition": "0", "first": "3", "next_offset": "5", "cause": "corrupt", "adapters": "plant/1=2"
+    }  # fmt: skip
