@@ -105,3 +105,38 @@ def test_what_was_noted_as_read_and_went_with_a_power_cut_is_evicted(running: Th
     assert (further.read, further.balanced) == (50, True), "what stands on the log was read, whatever was noted last"
     uncut = taken(running.connection("admin"), tmp_path, read=63, delivered=delivered, at=2)
     assert not uncut.balanced, "without a cut nothing may be missing"
+
+
+def waiting(progress: Progress) -> ledger._Waiting:
+    return ledger._Waiting(progress=progress)
+
+
+def test_what_waits_after_a_hole_misses_readings_that_are_evicted_and_no_others() -> None:
+    held = waiting(Progress(counts={EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}))
+    held.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
+    assert held.evicted[EPOCH] == 0, "missing without a hole: an imbalance"
+    held.hole()
+    held.add(EPOCH, batch(3, count_before=9, values=(1.0,)))
+    held.add_raw(EPOCH, batch(4, count_before=20, values=(1.0,)))
+    assert held.evicted[EPOCH] == 4, "9 - 5 after the hole; what is missing later is another matter"
+
+
+def test_a_hole_that_the_sink_has_passed_explains_what_an_epoch_misses_when_it_goes_on() -> None:
+    counts = {EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}
+    held = waiting(Progress(counts=counts, holes={CLEAN: 8}))
+    held.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
+    assert held.evicted[EPOCH] == 2
+    seen_since = waiting(Progress(counts=counts, holes={CLEAN: 5}))
+    seen_since.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
+    assert seen_since.evicted[EPOCH] == 0
+
+
+def test_the_end_of_an_epoch_that_a_hole_took_is_evicted_once_the_next_epoch_is_seen() -> None:
+    progress = Progress(counts={EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}, holes={CLEAN: 8})
+    count = ledger.AdapterCount(read=7, dropped=0, incarnation=0)
+    log = ledger._Log(has_evicted=False, cut=frozenset())
+    held = waiting(progress)
+    assert not ledger._row(EPOCH, count, "file", held, log).balanced, "it may go on yet"
+    held.add(("plant", 2), batch(epoch=2, values=(1.0,)))
+    row = ledger._row(EPOCH, count, "file", held, log)
+    assert (row.evicted, row.balanced) == (5, True)
