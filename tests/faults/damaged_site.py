@@ -186,11 +186,13 @@ class Site:
         reader = Reader(self.connection)
         end = reader.ends([Partition(topic)])[Partition(topic)]
         reader.close()
-        deadline = time.monotonic() + STUCK_SECONDS
+        at, moved_at = -1, time.monotonic()
         stop = threading.Event()
-        while _position(component, topic) < end and time.monotonic() < deadline:
+        while at < end and time.monotonic() - moved_at < STUCK_SECONDS:
             component.step(stop)
-        read.is_stuck |= _position(component, topic) < end
+            if _position(component, topic) > at:
+                at, moved_at = _position(component, topic), time.monotonic()
+        read.is_stuck |= at < end
         component.drain(time.monotonic() + 5)
         component.close()
 
