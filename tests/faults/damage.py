@@ -41,12 +41,15 @@ class Place:
     intact: frozenset[int]
 
 
-def play(seed: str, count: int, directory: Path) -> Iterator[Seen]:
-    """So many faults, some a round; `directory` is empty and stays with what the last round left. Seeds repeat all."""
+def play(seed: str, count: int, directory: Path, *, first: int = 0) -> Iterator[Seen]:
+    """So many faults, some a round, from the number `first` on (a multiple of a round, to go on where it stopped).
+
+    `directory` is empty and stays with what the last round left. A seed repeats all.
+    """
     with Site(directory, random.Random(f"{seed}:plant")) as site:
-        number = 0
-        while number < count:
-            for seen in play_round(site, seed, number, min(MOST_A_ROUND, count - number)):
+        number = first
+        while number < first + count:
+            for seen in play_round(site, seed, number, min(MOST_A_ROUND, first + count - number)):
                 yield seen
                 number += 1
 
