@@ -107,36 +107,43 @@ def test_what_was_noted_as_read_and_went_with_a_power_cut_is_evicted(running: Th
     assert not uncut.balanced, "without a cut nothing may be missing"
 
 
-def waiting(progress: Progress) -> ledger._Waiting:
-    return ledger._Waiting(progress=progress)
+def asked(directory: Path) -> ledger.Question:
+    """One sink that stands behind the second batch, and an adapter that does not run but noted 40 readings."""
+    noted = {EPOCH[:2]: ledger.AdapterCount(read=40, dropped=0, incarnation=1)}
+    held = Progress(
+        positions={CLEAN: Position(next_offset=2)}, counts={EPOCH: Counted(delivered=20, next_count=20, last_offset=1)}
+    )
+    return ledger.Question(
+        directory=directory,
+        before=ledger.Said(adapters=noted, sinks={"file@export": held}),
+        configured=frozenset({"file@export", "postgres@new"}),
+    )
 
 
-def test_what_waits_after_a_hole_misses_readings_that_are_evicted_and_no_others() -> None:
-    held = waiting(Progress(counts={EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}))
-    held.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
-    assert held.evicted[EPOCH] == 0, "missing without a hole: an imbalance"
-    held.hole()
-    held.add(EPOCH, batch(3, count_before=9, values=(1.0,)))
-    held.add_raw(EPOCH, batch(4, count_before=20, values=(1.0,)))
-    assert held.evicted[EPOCH] == 4, "9 - 5 after the hole; what is missing later is another matter"
+def test_units_that_do_not_run_keep_their_rows(running: ThrowAwayBroker, tmp_path: Path) -> None:
+    noted, unknown = ledger.taken(running.connection("admin"), asked(tmp_path))[0].rows
+    assert (noted.read, noted.delivered, noted.waiting, noted.rejected) == (50, 20, 28, 2), (
+        "with what the log has beyond"
+    )
+    assert noted.balanced
+    assert (unknown.sink, unknown.waiting, unknown.is_judged) == ("postgres@new", 50, False)
+    assert "is not known" in unknown.note
 
 
-def test_a_hole_that_the_sink_has_passed_explains_what_an_epoch_misses_when_it_goes_on() -> None:
-    counts = {EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}
-    held = waiting(Progress(counts=counts, holes={CLEAN: 8}))
-    held.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
-    assert held.evicted[EPOCH] == 2
-    seen_since = waiting(Progress(counts=counts, holes={CLEAN: 5}))
-    seen_since.add(EPOCH, batch(2, count_before=4, values=(1.0,)))
-    assert seen_since.evicted[EPOCH] == 0
+def test_a_backlog_beyond_the_bound_is_what_remains_and_not_judged(running: ThrowAwayBroker, tmp_path: Path) -> None:
+    question = replace(asked(tmp_path), most_records=2, configured=frozenset({"file@export"}))
+    (row,) = ledger.taken(running.connection("admin"), question)[0].rows
+    assert (row.delivered, row.is_judged) == (20, False)
+    assert row.note.startswith("more than 2 records wait")
 
 
-def test_the_end_of_an_epoch_that_a_hole_took_is_evicted_once_the_next_epoch_is_seen() -> None:
-    progress = Progress(counts={EPOCH: Counted(delivered=2, next_count=2, last_offset=5)}, holes={CLEAN: 8})
-    count = ledger.AdapterCount(read=7, dropped=0, incarnation=0)
-    log = ledger._Log(has_evicted=False, cut=frozenset())
-    held = waiting(progress)
-    assert not ledger._row(EPOCH, count, "file", held, log).balanced, "it may go on yet"
-    held.add(("plant", 2), batch(epoch=2, values=(1.0,)))
-    row = ledger._row(EPOCH, count, "file", held, log)
-    assert (row.evicted, row.balanced) == (5, True)
+def test_a_window_counts_what_the_log_holds(running: ThrowAwayBroker, tmp_path: Path) -> None:
+    admin = running.connection("admin")
+    question = replace(asked(tmp_path), configured=frozenset({"file@export"}))
+    found = ledger.take_window(admin, question, ledger.Window(asset="pump_1"))
+    (row,) = found.rows
+    assert (row.read, row.delivered, row.waiting, row.rejected) == (50, 20, 28, 2)
+    assert (found.assets, found.oldest_us) == ({"pump_1"}, batch().gateway_time_us)
+    assert ledger.take_window(admin, question, ledger.Window(asset="pump_2")).rows == ()
+    later = ledger.Window(since_us=batch().gateway_time_us + 1)
+    assert ledger.take_window(admin, question, later).rows == ()
