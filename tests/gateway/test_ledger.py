@@ -147,3 +147,13 @@ def test_a_window_counts_what_the_log_holds(running: ThrowAwayBroker, tmp_path: 
     assert ledger.take_window(admin, question, ledger.Window(asset="pump_2")).rows == ()
     later = ledger.Window(since_us=batch().gateway_time_us + 1)
     assert ledger.take_window(admin, question, later).rows == ()
+
+
+def test_what_was_made_again_after_a_cut_does_not_wait_for_who_has_it(running: ThrowAwayBroker, tmp_path: Path) -> None:
+    file = tmp_path / "incarnations.json"
+    file.write_text(Incarnations().opening(opened_at_us=1, reason="power cut", firsts={CLEAN: 2}).to_json())
+    connection = replace(running.connection("admin"), incarnations_file=file)
+    had = Counted(delivered=38, rejected=2, next_count=40, last_offset=3)
+    row = taken(connection, tmp_path, read=50, delivered=had, at=4)
+    assert (row.delivered, row.waiting, row.rejected, row.evicted) == (38, 10, 2, 0)
+    assert row.balanced
