@@ -25,7 +25,7 @@ from kafka.admin import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from kafka.errors import KafkaError, for_code
+from kafka.errors import CoordinatorLoadInProgressError, KafkaError, for_code
 from kafka.protocol.producer import InitProducerIdRequest
 
 from streamforge.bus.connection import RECONNECT_MS, Connection, watch_authentication
@@ -173,15 +173,20 @@ class Admin:
 
     def skip_producer_ids(self, first: int, most: int) -> int:
         """Use up producer ids until `first` is the next one, or `most` are; the id that comes next."""
+        last = -1
         with translated(self._connection):
             for _ in range(most):
                 request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
                 answer = self._client._manager.run(self._client._manager.send, request)  # noqa: SLF001 - no public way
+                if answer.error_code == CoordinatorLoadInProgressError.errno:  # its next thousand is on its way
+                    time.sleep(POLL_SECONDS)
+                    continue
                 if answer.error_code:
                     raise for_code(answer.error_code)
-                if answer.producer_id + 1 >= first:
+                last = int(answer.producer_id)
+                if last + 1 >= first:
                     break
-        return int(answer.producer_id) + 1
+        return last + 1
 
     def end_offset(self, topic: str, partition: int = 0) -> int:
         """The offset that the next record will get: one small request, answered by the partition's log."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from streamforge import logs
 from streamforge.errors import ConfigError, StreamForgeError
 from streamforge.gateway import places
-from streamforge.gateway.reconciled import Reconciled, load, show
+from streamforge.gateway.reconciled import load, show
 from streamforge.incarnations import FILE, Incarnations
 from streamforge.logs import Log
 from streamforge.notify import Notifier
@@ -49,14 +49,10 @@ def _reconcile(state: Path) -> str:
     except FileNotFoundError:
         return "the log was never cut"
     except ValueError:
-        incarnations = Incarnations()  # the client says what is wrong with the list
+        return _find_out(state)  # which says what is wrong with the list
     known = load(state)
-    if incarnations.opened and incarnations.current <= known.incarnation and not known.open:
-        return _last(known)
-    return _find_out(state)
-
-
-def _last(known: Reconciled) -> str:
+    if incarnations.current > known.incarnation or known.open:
+        return _find_out(state)
     return NOTHING if known.said else "the log was never cut"
 
 

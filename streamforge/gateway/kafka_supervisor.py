@@ -41,7 +41,7 @@ POLL_SECONDS = 0.25
 # After a power cut the broker reads every segment again before it opens its port: some 10 s per 500 MB on an SD card.
 RECOVERY_SECONDS = 900.0
 EXTENSION_SECONDS = 30.0
-# One request each, half a millisecond.
+# One request each, some 1 ms.
 IDS_A_TURN = 5_000
 # How often a full disk is looked at.
 ROOM_SECONDS = 1.0
@@ -84,7 +84,7 @@ class KafkaSupervisor:
         try:
             self._notifier.status("starting: the broker reads its log")
             self._until(self._has_open_port, RECOVERY_SECONDS)
-            self._skip_producer_ids()
+            self._until(self._has_fresh_producer_ids, RECOVERY_SECONDS)
             self._notifier.status("starting: a canary record is on its way")
             self._until(self._sings, SERVE_SECONDS)
         except Fatal as error:
@@ -135,20 +135,17 @@ class KafkaSupervisor:
         state = State.UNHEALTHY if self._complaint else State.HEALTHY
         return Health(state=state, status=self.status(), details=details)
 
-    def _skip_producer_ids(self) -> None:
-        """Before anybody writes: ids that are in use must not be given out again (`doctor/producer_ids.py`)."""
-        due = producer_ids.due(self._broker.data.parent)
-        if not due:
-            return
-        self._notifier.status("starting: producer ids of before the damage are passed over")
+    def _has_fresh_producer_ids(self) -> bool:
+        """Before anybody writes: no id that is in use is given out again (`doctor/producer_ids.py`)."""
+        first = producer_ids.known(self._broker.data.parent)
+        if not first:
+            return True
         try:
             with Admin(self._connection) as admin:
-                while admin.skip_producer_ids(due, IDS_A_TURN) < due:
-                    self._notifier.extend_start(EXTENSION_SECONDS)
-        except StreamForgeError as error:
-            _log.error("producer_ids_not_skipped", reason=str(error))
-        else:
-            _log.warning("producer_ids_skipped", next=due)
+                return admin.skip_producer_ids(first, IDS_A_TURN) >= first
+        except NotConnected as error:
+            self._complaint = str(error)
+            return False
 
     def _make_topics(self) -> None:
         """A log or topics that began anew while the gateway runs: `streamforge-topics` does not come again.

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from streamforge.adapters.epochs import LEAST_PROMISE, MOST_CLOSED, EpochCount, Epochs, noted
+from streamforge.adapters.epochs import LEAST_PROMISE, MOST_CLOSED, EpochCount, Epochs, noted, running
+from streamforge.health import Asked, Health, HealthServer, State
 
 
 def test_the_first_epoch_is_one(tmp_path: Path) -> None:
@@ -90,3 +91,32 @@ def test_what_all_adapters_noted_is_found_under_their_state_directories(tmp_path
     (directory / "epochs.json").write_text("{")
     found = noted(tmp_path)
     assert {name: [count.epoch for count in counts] for name, counts in found.items()} == {"hall": [1], "plant": [1]}
+
+
+def test_an_epoch_that_lived_through_a_cut_names_the_first_incarnation_and_the_last(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path, "plant")
+    epochs.begin()
+    epochs.met_log(2)
+    epochs.met_log(3)
+    assert epochs.current is not None
+    assert (epochs.current.began, epochs.current.incarnation) == (2, 3)
+
+
+def test_who_does_not_answer_on_its_socket_does_not_run(tmp_path: Path) -> None:
+    directory = tmp_path / "state" / "streamforge-adapter-modbus-tcp@line"
+    directory.mkdir(parents=True)
+    Epochs(directory, "plant").begin()
+    assert running(tmp_path / "state", tmp_path) == set()
+    nothing = Asked(
+        unit=directory.name,
+        health=lambda: Health(state=State.HEALTHY, status="reads", details={}),
+        metrics=lambda: b"",
+        is_ready=lambda: True,
+        since_us=lambda: 1,
+    )
+    server = HealthServer(nothing, tmp_path)
+    server.start()
+    try:
+        assert running(tmp_path / "state", tmp_path) == {"plant"}
+    finally:
+        server.stop()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.gateway.reconciled import STATE_FILE
+from streamforge.incarnations import FILE, Incarnations
 from tests.repo.tree import ROOT
 
 PROGRAM = """
@@ -82,3 +84,20 @@ def test_a_kind_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> No
     code, _, said = run(tmp_path, "adapter", "modbus-tpc", "plant")
     assert code == 78
     assert "modbus-tcp" in said
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_reconcile_loads_no_client_where_everything_was_said(tmp_path: Path, done: int) -> None:
+    """It runs at every start of the broker, in front of everybody else."""
+    log = Incarnations().opening(opened_at_us=7, reason="the power went") if done == 2 else Incarnations()
+    (tmp_path / FILE).write_text(log.to_json())
+    (tmp_path / STATE_FILE).write_text(json.dumps({"incarnation": done}))
+    code, modules, said = run(tmp_path, "reconcile")
+    assert (code, "kafka" in modules) == (0, False), said
+
+
+def test_reconcile_fails_where_something_is_to_be_said_and_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(Incarnations().opening(opened_at_us=7, reason="the power went").to_json())
+    code, _, said = run(tmp_path, "reconcile")
+    assert code == 78, said
+    assert "the Kafka password cannot be read" in said

@@ -85,3 +85,12 @@ def test_shellcheck_has_nothing_to_say(script: str) -> None:
 
 def test_the_build_script_stays_short() -> None:
     assert len((REPOSITORY / "build-image.sh").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_the_broker_asks_for_reconcile_whenever_it_serves_and_waits_for_nothing() -> None:
+    """Root asks (the broker's user may not); without waiting, for reconcile comes after this very unit."""
+    lines = (REPOSITORY / "units/kafka.service").read_text(encoding="utf-8").splitlines()
+    assert "ExecStartPost=-+/usr/bin/systemctl --no-block restart streamforge-reconcile.service" in lines
+    reconcile = (REPOSITORY / "units/streamforge-reconcile.service").read_text(encoding="utf-8")
+    assert "After=kafka.service" in reconcile
+    assert "RemainAfterExit=yes" in reconcile, "or every start of an adapter, which wants it, would run it again"

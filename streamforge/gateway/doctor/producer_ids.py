@@ -19,19 +19,13 @@ _MODE = 0o640
 def keep(kafka: Path) -> None:
     """Note up to which id all may be in use, where that has grown. Raises OSError."""
     found = next_producer_id(kafka / "data" / METADATA_PARTITION)
-    if found > _known(kafka):
+    if found > known(kafka):
         content = json.dumps({"directory_id": _directory_id(kafka), "next": found})
         write_durably(kafka / FILE, content.encode(), mode=_MODE)
 
 
-def due(kafka: Path) -> int:
-    """The id that must come next; 0 where the broker knows it itself."""
-    known = _known(kafka)
-    return known if next_producer_id(kafka / "data" / METADATA_PARTITION) < known else 0
-
-
-def _known(kafka: Path) -> int:
-    """Of this log: another one begins anew."""
+def known(kafka: Path) -> int:
+    """The first id that was not in use yet before this start; 0 for a log that is new."""
     try:
         raw = json.loads((kafka / FILE).read_text())
         return int(raw["next"]) if raw["directory_id"] == _directory_id(kafka) else 0
