@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from streamforge.web.last_values import LastValues
 from streamforge.web.pages.now import MOST_CUTS, backlog, blocks, lost, newest, shares, waiting, working
 from streamforge.web.snapshot import Ledger, Sink, SinkLedger, Unit, UnitState
 from streamforge.web.verdict import judge
-from streamforge.web.view import View
+from streamforge.web.view import View, render
 from tests.web.test_diagnosis import WELL
 
 
@@ -107,3 +108,12 @@ def test_what_is_not_of_now_is_said() -> None:
 
 def test_nothing_counted_yet_is_said_in_words() -> None:
     assert "Nothing counted yet" in shown()
+
+
+def test_the_page_lists_cuts_and_what_is_kept_aside_and_nothing_where_there_was_none() -> None:
+    view = SimpleNamespace(clock=lambda _: "03:14:15")
+    shown = render("now_losses", view=view, said=[cut(2, 13, 1240)], aside=("aside/1, 12 MiB: damaged",), lost=lost)
+    assert "13 to 1,240" in shown
+    assert "03:14:15" in shown
+    assert "aside/1, 12 MiB: damaged" in shown
+    assert render("now_losses", view=view, said=[], aside=(), lost=lost) == ""
