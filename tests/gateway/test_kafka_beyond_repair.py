@@ -20,7 +20,7 @@ from streamforge.incarnations import FILE, Incarnations
 from streamforge.progress import Partition, Position
 from tests.gateway.test_kafka_supervisor import Unit, is_ready
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 PRODUCERS, RECORDS = 3, 50
 
 
