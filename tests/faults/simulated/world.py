@@ -133,6 +133,7 @@ class World:
         unit = self.units[name]
         if not self.is_powered or not unit.life.is_dead:
             return
+        _let_go(unit.component)  # killed before its first step
         life = unit.life = Life(name, self.broker)
         unit.component = unit.make(life, self.connection(life))
         unit.component.open()
