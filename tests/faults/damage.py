@@ -44,7 +44,8 @@ class Place:
 def play(seed: str, count: int, directory: Path, *, first: int = 0) -> Iterator[Seen]:
     """So many faults, some a round, from the number `first` on (a multiple of a round, to go on where it stopped).
 
-    `directory` is empty and stays with what the last round left. A seed repeats all.
+    `directory` is empty and stays with what the last round left. A seed repeats what is
+    drawn, not where the producer closes its batches: that is the machine's.
     """
     with Site(directory, random.Random(f"{seed}:plant")) as site:
         number = first

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.damage import MOST_A_ROUND, play
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 SEED = os.environ.get("STREAMFORGE_SEED", "shipped")
 
 
