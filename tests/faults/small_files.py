@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from streamforge.errors import Fatal
 from streamforge.gateway import kafka_doctor
 from streamforge.gateway.doctor.copies import CopyKeeper
 from streamforge.gateway.doctor.files import OFFSET_CHECKPOINTS
@@ -26,6 +27,7 @@ from tests.faults.seen import Seen
 TOPICS = ("telemetry.raw", "alarms.raw")
 RECORDS = 100
 START_SECONDS = 30.0
+DEAD = "small file, and no start"
 DAMAGES = ("empty", "garbage", "truncated", "zeroed", "missing")
 # Relative to the log directory.
 KAFKAS = (
@@ -137,17 +139,22 @@ def damage(path: Path, how: str, seed: str = "") -> None:
     path.write_bytes(kinds.get(how, bytes(size)))
 
 
-def play(seed: str, count: int) -> Iterator[Seen]:
-    """Damage after damage to one log."""
-    with TemporaryDirectory(prefix="sf-") as directory, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("STREAMFORGE_RUN", directory)  # where the doctor leaves what all units read
-        log = Log(Path(directory))
-        try:
-            log.make()
-            for number, one in enumerate(drawn(seed, count)):
-                yield play_one(log, one, seed, number)
-        finally:
-            log.broker.kill()
+def play(seed: str, count: int, first: int = 0) -> Iterator[Seen]:
+    """Damage after damage, from number `first` on, to one log; after one that it did not outlive, to a new one."""
+    left = list(enumerate(drawn(seed, count)))[first:]
+    while left:
+        with TemporaryDirectory(prefix="sf-") as directory, pytest.MonkeyPatch.context() as environment:
+            environment.setenv("STREAMFORGE_RUN", directory)  # where the doctor leaves what all units read
+            log = Log(Path(directory))
+            try:
+                log.make()
+                while left:
+                    number, one = left.pop(0)
+                    yield (seen := play_one(log, one, seed, number))
+                    if seen.fault == DEAD:
+                        break
+            finally:
+                log.broker.kill()
 
 
 def play_one(log: Log, one: Damage, seed: str, number: int) -> Seen:
@@ -155,7 +162,10 @@ def play_one(log: Log, one: Damage, seed: str, number: int) -> Seen:
     damage(log.broker.broker.data / one.file, one.how, seed)
     began = time.monotonic()
     found = list(kafka_doctor.examine(log.kafka))
-    log.broker.start()
+    try:
+        log.broker.start()
+    except Fatal as error:
+        return _dead(one, seed, number, str(error))
     seconds = time.monotonic() - began
     there, before = log.read(), log.written
     log.write(1)
@@ -179,6 +189,11 @@ def play_one(log: Log, one: Damage, seed: str, number: int) -> Seen:
         recovery_seconds=round(seconds, 1),
         breaches=breaches,
     )
+
+
+def _dead(one: Damage, seed: str, number: int, why: str) -> Seen:
+    last = why.strip().splitlines()[-1]
+    return Seen(fault=DEAD, seed=seed, number=number, acknowledged=0, breaches=[f"{one}: no start: {last}"])
 
 
 def is_reported(one: Damage, found: Sequence[Finding]) -> bool:
