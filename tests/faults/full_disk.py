@@ -111,7 +111,7 @@ def _judge(
 ) -> Seen:
     missing = {t: {one.number for one in acknowledged[t]} - {one.number for one in there[t]} for t in there}
     doubled = sum(len(found) - len({one.number for one in found}) for found in there.values())
-    outage = _outage_seconds([one.at_seconds for one in acknowledged[ALARMS]], judged_seconds)
+    outage = outage_seconds([one.at_seconds for one in acknowledged[ALARMS]], judged_seconds)
     breaches = [f"I3: {len(lost)} acknowledged of {topic} are lost" for topic, lost in missing.items() if lost]
     if doubled:
         breaches.append(f"I4: {doubled} stand more than once")
@@ -136,7 +136,7 @@ def _judge(
     )
 
 
-def _outage_seconds(acknowledged: list[float], since: float) -> float:
+def outage_seconds(acknowledged: list[float], since: float) -> float:
     """The longest time without an acknowledgement from `since` on; infinite where none came any more."""
     later = sorted(at for at in acknowledged if at > since)
     gaps = [after - before for before, after in zip([since, *later], later, strict=False)]

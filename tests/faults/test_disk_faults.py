@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults import device_flushes, full_disk, slow_sync
 from tests.faults.cases import HALF_WRITTEN, TELEMETRY
-from tests.faults.full_disk import _outage_seconds
+from tests.faults.full_disk import outage_seconds
 from tests.faults.mounts import obstacle
 from tests.faults.rig import Rig, rig
 from tests.faults.rounds import play as cut_power
@@ -61,5 +61,5 @@ def test_a_cut_of_a_disk_that_had_written_a_part_of_its_cache_keeps_what_is_prom
 
 
 def test_an_outage_is_the_longest_time_without_an_acknowledgement_and_endless_without_any() -> None:
-    assert _outage_seconds([1.0, 2.0, 9.0, 9.5], since=1.5) == 7.0
-    assert _outage_seconds([1.0], since=1.5) == float("inf")
+    assert outage_seconds([1.0, 2.0, 9.0, 9.5], since=1.5) == 7.0
+    assert outage_seconds([1.0], since=1.5) == float("inf")
