@@ -1,12 +1,19 @@
 """A campaign: what is planned, what it remembers, and what its table says."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from tests.faults.campaign import CUTS, arguments, chosen, play_on
 from tests.faults.cases import CASES, NO_BARRIER, SHIPPED, TELEMETRY
 from tests.faults.cuts import CUTS_A_ROUND, keep, plan, read
 from tests.faults.invariants import Verdict
 from tests.faults.rounds import Outcome, moments
+from tests.faults.seen import Seen
+from tests.faults.subjects import Subject
+from tests.faults.table import table as faults_table
 from tests.faults.table import table_of_cuts
 
 GOOD = Verdict(
@@ -71,3 +78,44 @@ def test_the_table_sums_what_was_lost_and_counts_what_was_not_kept() -> None:
     )
     row = next(line for line in table_of_cuts([OUTCOME, bad], CASES, "s").splitlines() if TELEMETRY in line)
     assert f"| {TELEMETRY} | 2 | 200 | 57 / 50 | 1.25 s | 0 | 1 | 6.8 / 9.0 s | s |" in row
+
+
+def a_subject(played: list[tuple[int, int]]) -> Subject:
+    """One that notes what it was asked for; its second fault was not kept."""
+
+    def play(seed: str, first: int, count: int) -> Iterator[Seen]:
+        played.append((first, count))
+        for number in range(first, first + count):
+            breaches = ["I1: one is missing"] if number == 1 else []
+            yield Seen(
+                fault="kill", seed=seed, number=number, acknowledged=10, lost=len(breaches), breaches=breaches,
+                recovery_seconds=1.0 + number, figures={"load": float(number)},
+            )  # fmt: skip
+
+    return Subject(name="kill", option="kills", play=play)
+
+
+def test_a_campaign_goes_on_after_the_last_fault_that_was_judged(tmp_path: Path) -> None:
+    played: list[tuple[int, int]] = []
+    subject, state = a_subject(played), tmp_path / "new" / "state.jsonl"
+    assert [seen.number for seen in play_on(subject, "s", 2, state)] == [0, 1]
+    assert [seen.number for seen in play_on(subject, "s", 3, state)] == [0, 1, 2]
+    assert len(play_on(subject, "s", 3, state)) == 3
+    assert played == [(0, 2), (2, 1)]
+
+
+def test_a_row_sums_what_its_faults_did_and_counts_what_was_not_kept(tmp_path: Path) -> None:
+    row = faults_table(play_on(a_subject([]), "s", 3, tmp_path / "state.jsonl"), "s").splitlines()[2]
+    assert row.startswith("| kill | 3 | 30 | 1 | 0 | 3 of 3 | 2.0 / 3.0 s | load 1.0 / 2.0 | 1 | s |")
+
+
+def test_cuts_of_a_bare_log_are_what_is_done_when_nothing_is_asked_for() -> None:
+    assert arguments([]).cuts == CUTS
+    asked = arguments(["--kills", "3", "--only", "kill-broker"])
+    assert asked.cuts == 0
+    assert [(subject.name, count) for subject, count in chosen(asked).items()] == [("kill-broker", 3)]
+
+
+def test_a_subject_that_nobody_knows_is_said() -> None:
+    with pytest.raises(SystemExit):
+        arguments(["--only", "kill-joy"])
