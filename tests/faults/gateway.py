@@ -17,6 +17,7 @@ from streamforge.adapters.epochs import noted
 from streamforge.bench.chain import Load, adapter_toml
 from streamforge.bench.site import Site
 from streamforge.bus.connection import Connection
+from streamforge.errors import Fatal
 from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
 from streamforge.incarnations import FILE as INCARNATIONS
 
@@ -120,7 +121,9 @@ class Gateway(Site):
         environment = self.environment(KAFKA if name == "doctor" else f"streamforge-{name}", name)
         with (self.output / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "streamforge", name]
-            subprocess.run(command, env=environment, stdout=log, stderr=log, check=name == "reconcile")
+            code = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False).returncode
+        if code and name == "reconcile":
+            raise Fatal(f"{name} ended with {code}\n{self.logs()}")
 
     @property
     def jvm(self) -> int:
