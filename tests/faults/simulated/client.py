@@ -196,6 +196,11 @@ class SimulatedConsumer(Client):
         self._most_records = max_poll_records
         self._next: dict[Partition, int] = {}
 
+    def stand(self, place: tuple[str, int]) -> Stand:
+        """The partition, asked of the broker. Raises KafkaTimeoutError."""
+        self._ask()
+        return self._stand(place)
+
     def _stand(self, place: tuple[str, int]) -> Stand:
         return self.broker.log.stands[Partition(*place)]
 

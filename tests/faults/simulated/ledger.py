@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from unittest.mock import patch
 
-import streamforge.gateway.ledger
-from streamforge.gateway.ledger import Ledger
+from streamforge.gateway import ledger
+from streamforge.gateway.ledger import Ledger, units
 from tests.faults.simulated.life import Life
 from tests.faults.simulated.world import World
 
@@ -32,5 +32,5 @@ def take(world: World) -> Ledger:
         health = component.health()
         return json.dumps({"unit": path.stem, "status": health.status, "details": health.details}).encode()
 
-    with patch.object(streamforge.gateway.ledger, "ask", ask):
-        return streamforge.gateway.ledger.take(world.connection(Life("ledger", world.broker)), run)
+    with patch.object(units, "ask", ask):
+        return ledger.take(world.connection(Life("ledger", world.broker)), run)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from streamforge.errors import StreamForgeError
 from tests.faults.simulated.clock import Clock
 from tests.faults.simulated.life import Life
 
@@ -63,7 +64,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def _run(self, future: "asyncio.Future[Any]", func: Callable[..., Any], args: Any, seconds: float) -> None:
         try:
             result = func(*args)
-        except Exception as error:  # noqa: BLE001 - handed on to who waits, as an executor does
+        except (StreamForgeError, OSError) as error:
             self.call_later(seconds, _settle, future, None, error)
         else:
             self.call_later(seconds, _settle, future, result, None)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from random import Random
 from unittest.mock import patch
 
@@ -12,9 +13,10 @@ import streamforge.backoff
 import streamforge.bus.producer
 import streamforge.bus.reader
 import streamforge.clock
-import streamforge.gateway.ledger
+import streamforge.sinks.last_progress
 import streamforge.sinks.runner
 import streamforge.transforms.runner
+from tests.faults.simulated import segment
 from tests.faults.simulated.client import SimulatedConsumer, SimulatedProducer
 from tests.faults.simulated.clock import Clock
 from tests.faults.simulated.life import Life
@@ -23,7 +25,8 @@ LOOK_AT_TIME = (
     streamforge.adapters.runner,
     streamforge.bus.reader,
     streamforge.clock,
-    streamforge.gateway.ledger,
+    import_module("streamforge.gateway.ledger.take"),  # the package has a function of that name
+    streamforge.sinks.last_progress,
     streamforge.sinks.runner,
     streamforge.transforms.runner,
 )
@@ -52,6 +55,7 @@ def simulated(
         undo.enter_context(patch.object(streamforge.backoff, "_random", draw))
         undo.enter_context(patch.object(streamforge.bus.producer, "KafkaProducer", producer))
         undo.enter_context(patch.object(streamforge.bus.reader, "KafkaConsumer", consumer))
+        undo.enter_context(patch.object(streamforge.bus.reader, "fetch", segment.fetch))
         undo.enter_context(patch.object(asyncio, "new_event_loop", new_loop))
         undo.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.CRITICAL + 1)

@@ -4,7 +4,8 @@ from random import Random
 
 from streamforge.adapters.epochs import noted
 from streamforge.errors import NotConnected
-from streamforge.gateway.reconcile import Promise, reconcile
+from streamforge.gateway.losses import Promise
+from streamforge.gateway.reconcile import reconcile
 from streamforge.incarnations import Incarnations
 from tests.faults.simulated.life import Killed, Life
 from tests.faults.simulated.units import UNITS
@@ -46,7 +47,7 @@ def _reconcile(world: World, draw: Random) -> None:
     """The real one, before every unit; it may be killed and is started again."""
     promises = {
         adapter: [
-            Promise(epoch=one.epoch, read=one.read, promised=one.promised, incarnation=one.incarnation)
+            Promise(epoch=one.epoch, read=one.read, promised=one.promised, incarnation=one.incarnation, began=one.began)
             for one in counts
         ]
         for adapter, counts in noted(world.directory).items()

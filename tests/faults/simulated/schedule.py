@@ -1,5 +1,7 @@
 """Plays one schedule: traffic and faults, then calm until everything is at rest, then the judgement."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,16 +36,24 @@ class Played:
 def play_one(seed: str, faults: tuple[Fault, ...]) -> Played:
     """Play the world of a seed with these faults."""
     directory = IN_MEMORY if IN_MEMORY.is_dir() else None
-    with TemporaryDirectory(prefix="streamforge-simulated-", dir=directory) as state:
-        world = World(seed, Path(state))
-        with simulated(world.clock, world.draw, world.life_at, world.new_loop):
-            try:
-                return _play(world, faults)
-            except Exception as error:
-                error.add_note("\n".join([f"seed {seed}", *map(str, faults)]))
-                raise
-            finally:
-                world.close()
+    with ExitStack() as undo:
+        undo.push(_named(seed, faults))
+        world = World(
+            seed, Path(undo.enter_context(TemporaryDirectory(prefix="streamforge-simulated-", dir=directory)))
+        )
+        undo.callback(world.close)
+        undo.enter_context(simulated(world.clock, world.draw, world.life_at, world.new_loop))
+        return _play(world, faults)
+
+
+def _named(seed: str, faults: tuple[Fault, ...]) -> Callable[[object, BaseException | None, object], None]:
+    """What escapes from a schedule says of which."""
+
+    def name(_kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            error.add_note("\n".join([f"schedule {seed}", *map(str, faults)]))
+
+    return name
 
 
 def _play(world: World, faults: tuple[Fault, ...]) -> Played:

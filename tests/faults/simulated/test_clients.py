@@ -9,7 +9,7 @@ import pytest
 
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
-from streamforge.bus.reader import Hole, Reader
+from streamforge.bus.reader import Cause, Hole, Reader
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.progress import Partition
@@ -134,7 +134,7 @@ def test_what_was_evicted_is_a_hole(rig: Rig) -> None:
     reader.assign({PLACE: offsets[0]})
     assert reader.poll(2.0) == []
     assert [record.value for record in reader.poll(10.0)] == [b"c"]
-    assert reader.holes == [Hole(partition=PLACE, first=offsets[0], next_offset=offsets[2])]
+    assert reader.holes == [Hole(partition=PLACE, first=offsets[0], next_offset=offsets[2], cause=Cause.EVICTED)]
     reader.close()
 
 

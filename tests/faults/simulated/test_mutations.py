@@ -1,6 +1,7 @@
 """The judge can fail: a product with a known bug is caught within some schedules, and told in few faults."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
 from unittest.mock import patch
 
 import pytest
@@ -14,7 +15,7 @@ from streamforge.incarnations import Incarnations
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.tally import Tally
 from streamforge.transforms.stage import Stage
-from tests.faults.simulated.faults import Kind, draw_schedule
+from tests.faults.simulated.faults import Fault, Kind, draw_schedule
 from tests.faults.simulated.play import shrink
 from tests.faults.simulated.schedule import Played, play_one
 from tests.faults.simulated.targets import ExactSink
@@ -25,11 +26,28 @@ FEW = 3
 pytestmark = pytest.mark.timeout(300)
 
 
-def caught(sign: str) -> Played:
+def often(kind: Kind, subject: str = "", amount: float = 0.0) -> Callable[[str], tuple[Fault, ...]]:
+    """Schedules of one fault again and again, for what a drawn schedule seldom meets."""
+
+    def drawn(seed: str) -> tuple[Fault, ...]:
+        draw = Random(seed)
+        moments = [2.5 * number + draw.uniform(0.0, 1.0) for number in range(1, 7)]
+        return tuple(Fault(at=at, kind=kind, subject=subject, amount=amount, seed=f"{seed}:{at}") for at in moments)
+
+    return drawn
+
+
+def away_and_evicted(_seed: str) -> tuple[Fault, ...]:
+    """What a sink has not read yet is evicted."""
+    away = Fault(at=3.0, kind=Kind.TARGET_AWAY, subject="sink-exact", amount=8.0, seed="")
+    return (away, Fault(at=9.0, kind=Kind.EVICTION, subject="telemetry.clean", amount=1.0, seed=""))
+
+
+def caught(sign: str, drawn: Callable[[str], tuple[Fault, ...]] = draw_schedule) -> Played:
     """The first schedule that breaks a promise; it must be one of which `sign` is part."""
     for number in range(SCHEDULES):
         seed = f"mutation-{number}"
-        played = play_one(seed, draw_schedule(seed))
+        played = play_one(seed, drawn(seed))
         if played.breaches:
             assert any(sign in breach for breach in played.breaches), played.breaches[:3]
             return shrink(seed, played)
@@ -58,7 +76,7 @@ def test_positions_that_are_not_clamped_after_a_cut_skip_readings() -> None:
 
 def test_a_tally_that_delivers_what_was_made_again_doubles_at_the_sink() -> None:
     with patch.object(Tally, "has", lambda *_: False):
-        assert Kind.POWER_CUT in {fault.kind for fault in caught("stand twice in the exact sink").faults}
+        caught("stand twice in the exact sink", often(Kind.POWER_CUT))
 
 
 def test_a_sink_that_commits_its_position_before_the_data_loses_readings() -> None:
@@ -86,7 +104,7 @@ def test_a_stage_that_does_not_wait_for_its_side_outputs_loses_dead_letters() ->
         return True
 
     with patch.object(Stage, "finish", no_wait):
-        caught("dead letters")
+        caught("dead letters", often(Kind.KILL, "validator"))
 
 
 def test_a_loss_that_is_not_told_is_silent() -> None:
@@ -96,7 +114,7 @@ def test_a_loss_that_is_not_told_is_silent() -> None:
 
 def test_evicted_readings_that_nobody_counts_unbalance_the_ledger() -> None:
     with patch.object(Tally, "hole", lambda *_: None):
-        assert Kind.EVICTION in {fault.kind for fault in caught("ledger").faults}
+        caught("ledger", away_and_evicted)
 
 
 def test_a_producer_that_acknowledges_at_once_breaks_the_promise() -> None:
