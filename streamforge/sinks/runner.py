@@ -174,6 +174,8 @@ class SinkComponent:
         if is_after_hole(record.headers):
             tally.hole(record.partition, record.offset)
         if tally.has(record.record, record.partition.number):
+            if not self._batch:
+                self._known_progress = tally.passed(record)
             return
         if not self._batch:
             self._oldest_at = time.monotonic()

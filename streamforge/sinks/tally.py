@@ -1,6 +1,7 @@
 """What a sink has dealt with, counted from the batches it writes; part of its stored progress."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from streamforge.counting import Counting, Repeats, clamped
 from streamforge.incarnations import FIRST, Incarnations
@@ -33,6 +34,12 @@ class Tally:
         Asked of each batch in order.
         """
         return isinstance(record, ReadingBatch) and self._repeats.has(record, partition)
+
+    def passed(self, stored: Stored) -> Progress:
+        """The progress once a batch that the target has is passed over and nothing waits before it; not stored."""
+        at = Position(next_offset=stored.offset + 1, incarnation=self._incarnation)
+        self._held = replace(self._held, positions={**self._held.positions, stored.partition: at})
+        return self._held
 
     def hole(self, place: Partition, next_offset: int) -> None:
         """The log lost records before this offset."""

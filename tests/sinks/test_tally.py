@@ -99,6 +99,11 @@ def test_batches_that_were_made_again_after_a_cut_are_passed_over() -> None:
     assert not tally.has(batch(epoch=2, values=(1.0,)))
 
 
+def test_what_is_passed_over_does_not_wait_any_more() -> None:
+    tally = Tally(Progress(positions={CLEAN: Position(next_offset=4)}))
+    assert tally.passed(stored(4, batch())).positions == {CLEAN: Position(next_offset=5)}
+
+
 def test_of_several_partitions_each_knows_its_own_repeats() -> None:
     tally = cut_tally(CLEAN, Partition(CLEAN.topic, 1))
     assert not tally.has(batch(values=(1.0,)), 1)

@@ -108,7 +108,7 @@ def test_a_stage_that_does_not_wait_for_its_side_outputs_loses_dead_letters() ->
 
 
 def test_a_loss_that_is_not_told_is_silent() -> None:
-    with patch.object(streamforge.gateway.reconcile, "losses", lambda *_: []):
+    with patch.object(streamforge.gateway.reconcile, "losses", lambda *_, **__: []):
         assert Kind.POWER_CUT in {fault.kind for fault in caught("I2").faults}
 
 
