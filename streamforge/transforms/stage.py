@@ -81,7 +81,7 @@ class Stage:
         self._incarnations = reader.incarnations
         starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
         self._out_next = ends[self._out]
-        mark = last_mark(reader, self._out)
+        mark, _ = last_mark(reader, self._out)
         if mark is None:
             yield from self._learn_sides(reader, {})
             return

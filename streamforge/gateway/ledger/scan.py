@@ -53,7 +53,7 @@ def stretches(reader: Reader) -> tuple[Stretch, ...]:
 
 def _stretch(reader: Reader, clean: Partition) -> Stretch:
     raw = Partition(RAW, clean.number)
-    mark, end = last_mark(reader, clean), reader.ends([clean])[clean]
+    mark, end = last_mark(reader, clean)
     return Stretch(
         clean=clean,
         start=reader.starts([clean])[clean],
