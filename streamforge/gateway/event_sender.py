@@ -55,10 +55,13 @@ class EventSender:
         producer = Producer(self._connection, (EVENTS.topic,))
         try:
             last_seconds = time.monotonic()
-            while time.monotonic() - last_seconds < linger_seconds:
+            while True:  # the last look is after the last moment that counts
+                is_last = time.monotonic() - last_seconds >= linger_seconds
                 if waiting := self._spool.waiting():
                     self._send(producer, waiting)
                     last_seconds = time.monotonic()
+                elif is_last:
+                    return
                 time.sleep(LOOK_SECONDS)
         finally:
             producer.close()

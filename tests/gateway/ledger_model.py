@@ -59,9 +59,9 @@ class MemoryReader:
     def ends(self, places: list[Partition]) -> dict[Partition, int]:
         return {place: self._log[place].end for place in places}
 
-    def tail(self, place: Partition) -> list[Fetched]:
+    def backwards(self, place: Partition, _count: int) -> Iterator[Iterator[Fetched]]:
         kept = self._log[place]
-        return list(self.stretch(place, kept.end - 1, kept.end)) if kept.records else []
+        return (self.stretch(place, offset, offset + 1) for offset in reversed(range(kept.start, kept.end)))
 
     def stretch(self, place: Partition, first: int, end: int, _seconds: float = 0.0) -> Iterator[Fetched]:
         for offset in range(first, end):

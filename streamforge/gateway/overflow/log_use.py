@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from streamforge.progress import Partition
 
 _BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own (stat(2))
-_LOG = ".log"
+_LOG, _DELETED = ".log", ".deleted"
 _DIGITS = 20
 
 
@@ -24,11 +24,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionLog:
-    """One partition with its segments, oldest first, and all that its folder takes."""
+    """One partition with its segments, oldest first, and all that its folder takes.
+
+    `going_bytes` of that are files that the broker has renamed and removes in a moment.
+    """
 
     place: Partition
     segments: tuple[Segment, ...]
     size_bytes: int
+    going_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +87,7 @@ class LogUse:
             grown = _taken(path, before.newest) - before.newest_bytes
         except FileNotFoundError:  # a topic is just being removed
             return None
-        log = before.log
-        return PartitionLog(place=log.place, segments=log.segments, size_bytes=log.size_bytes + grown)
+        return replace(before.log, size_bytes=before.log.size_bytes + grown)
 
 
 def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
@@ -92,11 +95,15 @@ def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
     sizes: dict[str, int] = {}
     files: dict[str, list[str]] = {}
     logs: dict[str, os.stat_result] = {}
+    going_bytes = 0
     with os.scandir(path) as entries:
         for entry in entries:
             try:
                 seen = entry.stat()
             except FileNotFoundError:
+                continue
+            if entry.name.endswith(_DELETED):
+                going_bytes += seen.st_blocks * _BLOCK_BYTES
                 continue
             stem = entry.name.partition(".")[0]
             sizes[stem] = sizes.get(stem, 0) + seen.st_blocks * _BLOCK_BYTES
@@ -107,7 +114,10 @@ def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
     return _Known(
         time_ns=time_ns,
         log=PartitionLog(
-            place=_place(path.name), segments=_segments(logs, sizes), size_bytes=sum(sizes.values(), start=0)
+            place=_place(path.name),
+            segments=_segments(logs, sizes),
+            size_bytes=sum(sizes.values(), start=going_bytes),
+            going_bytes=going_bytes,
         ),
         newest=tuple(files.get(newest, ())),
         newest_bytes=sizes.get(newest, 0),

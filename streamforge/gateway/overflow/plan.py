@@ -117,7 +117,7 @@ def _pieces(segments: Sequence[Segment], start: int) -> tuple[_Piece, ...]:
 def _going(log: PartitionLog, start: int) -> int:
     """Bytes of segments that are deleted already and whose files the broker has not removed yet."""
     pairs = zip(log.segments, log.segments[1:], strict=False)
-    return sum(one.size_bytes for one, after in pairs if after.first <= start)
+    return log.going_bytes + sum(one.size_bytes for one, after in pairs if after.first <= start)
 
 
 def _cut(queue: _Queue, held: Held) -> Cut:

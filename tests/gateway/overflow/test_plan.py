@@ -1,6 +1,7 @@
 """What goes first: from partitions, positions and priorities to cuts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -128,3 +129,9 @@ def test_what_is_deleted_already_counts_as_freed_and_is_not_deleted_again() -> N
     starts = {RAW.place: 20}
     assert plan(ALL, {}, free_bytes=200, starts=starts) == ()
     assert ends(plan(ALL, {}, free_bytes=300, starts=starts)) == {"telemetry.raw/0": 30}
+
+
+def test_files_that_the_broker_has_renamed_count_as_freed() -> None:
+    going = replace(log("telemetry.raw"), going_bytes=2 * SIZE)
+    assert ends(plan([going], {}, free_bytes=2 * SIZE)) == {}
+    assert ends(plan([going], {}, free_bytes=2 * SIZE + 1)) == {"telemetry.raw/0": 10}
