@@ -5,9 +5,12 @@ A subject's option is asked for as `--<option> N`: N faults of each subject that
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.faults import away, chain_cuts, kills, storm
+from tests.faults import away, chain_cuts, damage, kills, small_files, storm
 from tests.faults.seen import Seen
+from tests.faults.simulated import play as simulated
 
 Play = Callable[[str, int, int], Iterator[Seen]]
 """(seed, first, count): play the `count` faults from number `first` on; a fault is drawn by seed and number alone."""
@@ -23,7 +26,24 @@ class Subject:
     needs_disk: bool = False
 
 
+def play_damage(seed: str, first: int, count: int) -> Iterator[Seen]:
+    """Whole rounds only: the one in which `first` stands is played again, and what was judged of it left out."""
+    begin = first - first % damage.MOST_A_ROUND
+    with TemporaryDirectory(prefix="sf-damage-") as directory:
+        for seen in damage.play(seed, first + count - begin, Path(directory) / "site", first=begin):
+            if seen.number >= first:
+                yield seen
+
+
+def play_small_files(seed: str, first: int, count: int) -> Iterator[Seen]:
+    """One file of the broker's a fault."""
+    return small_files.play(seed, first + count, first)
+
+
 SUBJECTS = (
+    Subject(name="schedule", option="schedules", play=simulated.play),
+    Subject(name="damaged-segment", option="damages", play=play_damage),
+    Subject(name="small-file", option="small-files", play=play_small_files),
     *(Subject(name=name, option="kills", play=play) for name, play in kills.KILLS.items()),
     Subject(name="kill-all-units", option="storms", play=storm.play),
     *(Subject(name=name, option="stops", play=play) for name, play in kills.STOPS.items()),
