@@ -12,7 +12,7 @@ from streamforge.gateway.ledger.scan import scan
 from streamforge.gateway.ledger.units import AdapterCount
 from streamforge.incarnations import Incarnations
 from streamforge.model import ReadingBatch
-from streamforge.progress import Headers, Partition, Position, Progress, Stored
+from streamforge.progress import HOLE_HEADER, Headers, Partition, Position, Progress, Stored, is_after_hole
 from streamforge.sinks.tally import Tally
 from streamforge.transforms.marks import Mark
 from tests.samples import batch
@@ -82,7 +82,6 @@ class Gateway:
         self.dropped: dict[int, int] = {1: 0}
         self.lost: dict[int, int] = {1: 0}
         self._validated = dict.fromkeys(self._numbers, 0)
-        self._is_blocked: set[int] = set()
         self.progress = Progress()
 
     def restart_adapter(self) -> None:
@@ -107,9 +106,10 @@ class Gateway:
     def validate(self, partition: int, count: int, rejects: int) -> None:
         partition %= len(self._numbers)
         raw, clean = self.log[Partition(RAW, partition)], self.log[Partition(CLEAN, partition)]
-        if partition in self._is_blocked:
-            return
-        for offset in range(self._validated[partition], min(raw.end, self._validated[partition] + count)):
+        hole: Headers = ()
+        if (first := self._validated[partition]) < raw.start:
+            first, hole = raw.start, ((HOLE_HEADER, f"{first}-{raw.start}".encode()),)
+        for offset in range(first, min(raw.end, first + count)):
             record = raw.at(offset)[0]
             taken = min(rejects, len(record))
             judged = replace(
@@ -124,7 +124,8 @@ class Gateway:
             mark = Mark(
                 place=Partition(RAW, partition), position=Position(next_offset=offset + 1), hold=offset, scan=offset
             )
-            clean.records.append((judged, mark.headers()))
+            clean.records.append((judged, (*mark.headers(), *hole)))
+            hole = ()
             self._validated[partition] = offset + 1
 
     def deliver(self, partition: int, count: int) -> None:
@@ -136,10 +137,12 @@ class Gateway:
         if at < kept.start:
             tally.hole(place, kept.start)
             at = kept.start
-        batches = [
-            Stored(partition=place, offset=offset, kafka_time_us=0, record=kept.at(offset)[0])
-            for offset in range(at, min(kept.end, at + count))
-        ]
+        batches = []
+        for offset in range(at, min(kept.end, at + count)):
+            record, headers = kept.at(offset)
+            if is_after_hole(headers):
+                tally.hole(place, offset)
+            batches.append(Stored(partition=place, offset=offset, kafka_time_us=0, record=record))
         if batches:
             self.progress = tally.after(batches)
 
@@ -152,13 +155,12 @@ class Gateway:
                 self.lost[record.epoch] += record.count_after - record.count_before
 
     def evict_raw(self, partition: int, count: int) -> None:
-        """Beyond what is validated as well; the validator does not get that far any more here."""
+        """Beyond what is validated as well: the validator then says so with its next output."""
         partition %= len(self._numbers)
         kept = self.log[Partition(RAW, partition)]
         start = kept.start
         for offset, record in enumerate(kept.evict(count), start):
             if offset >= self._validated[partition]:
-                self._is_blocked.add(partition)
                 self.lost[record.epoch] += len(record)
 
     def rows(self, *, unexplained: int = 0) -> tuple[Row, ...]:
