@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Self
 
+from streamforge.barrier import UNIT as SYNCD
 from streamforge.errors import Fatal
 from streamforge.gateway.process import die_with_parent
 from streamforge.gateway.throwaway import ThrowAwayBroker
@@ -72,6 +73,11 @@ class Site:
             stderr=log,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock
         )
+
+    def barrier(self) -> str:
+        """Start what alarms and events wait for, as data losses are; its unit name."""
+        self.start(SYNCD, "web", "syncd")
+        return SYNCD
 
     def adapter(self, kind: str, instance: str) -> str:
         """Start an adapter instance; its unit name."""

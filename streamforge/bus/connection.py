@@ -24,6 +24,8 @@ class Connection:
     """Address and identity of one client: SCRAM-SHA-512 on the loopback listener.
 
     `incarnations_file` is the doctor's; absent beside a broker without one, whose log is in its first incarnation.
+    `barrier_directory` is where `streamforge-syncd` answers; None: nobody syncs this broker's disk, and what it answers
+    is the acknowledgement of alarms and events, too.
     """
 
     bootstrap: str
@@ -31,6 +33,7 @@ class Connection:
     password: str = field(repr=False)
     client_id: str
     incarnations_file: Path = RUN_DIRECTORY / FILE
+    barrier_directory: Path | None = RUN_DIRECTORY
 
     def incarnations(self) -> Incarnations:
         """The incarnations of the log. Raises Fatal where the file is not one: positions would mean nothing."""

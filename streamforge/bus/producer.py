@@ -1,11 +1,17 @@
-"""Writing to the log: idempotent, acknowledged by the disk's owner, bounded in what is outstanding."""
+"""Writing to the log: idempotent, acknowledged, bounded in what is outstanding.
+
+A record is acknowledged when it stands on the log; one of alarms or events when the disk has it, too (`bus/commit.py`).
+"""
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from streamforge.bus.commit import ON_DISK_FIRST, GroupCommit
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import translate
 from streamforge.errors import StreamForgeError
@@ -36,6 +42,8 @@ class Producer:
         self._lock = threading.Lock()
         self._outstanding_bytes = 0
         self._failure: StreamForgeError | None = None
+        directory = connection.barrier_directory
+        self._commit = GroupCommit(directory, self._fail) if directory is not None else None
         try:
             with watch_authentication(connection):
                 self._client = KafkaProducer(
@@ -70,12 +78,17 @@ class Producer:
         return self._outstanding_bytes
 
     @property
+    def awaited(self) -> str:
+        """Whose acknowledgement is outstanding, for people."""
+        return "the disk" if self._commit is not None and self._commit.is_waiting else "the broker"
+
+    @property
     def failure(self) -> StreamForgeError | None:
         """The first failure of a record that was handed over; none while all is well."""
         return self._failure
 
     def send(self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: OnAcknowledged) -> None:
-        """Hand one record over; `on_ack(offset)` runs in the client's thread once it stands on the log.
+        """Hand one record over; `on_ack(offset)` runs in a thread of the client's once it is acknowledged.
 
         Never waits for the broker. Raises the earlier `failure`, or Rejected for a record that is too large.
         """
@@ -91,23 +104,39 @@ class Producer:
                 self._outstanding_bytes -= size
             raise translate(error, self._connection, place.topic) from error
 
-        def acknowledged(metadata: object) -> None:
+        def acknowledged(offset: int) -> None:
             with self._lock:
                 self._outstanding_bytes -= size
-            on_ack(metadata.offset)  # type: ignore[attr-defined] # kafka-python's RecordMetadata
+            on_ack(offset)
 
-        def failed(error: BaseException) -> None:
-            if self._failure is None:
-                self._failure = translate(error, self._connection, place.topic)
+        def answered(metadata: object) -> None:
+            done = partial(acknowledged, metadata.offset)  # type: ignore[attr-defined] # kafka-python's RecordMetadata
+            if self._commit is not None and place.topic in ON_DISK_FIRST:
+                self._commit.add(done)
+            else:
+                done()
 
-        future.add_callback(acknowledged)
-        future.add_errback(failed)
+        future.add_callback(answered)
+        future.add_errback(lambda error: self._fail(translate(error, self._connection, place.topic)))
+
+    def _fail(self, error: StreamForgeError) -> None:
+        if self._failure is None:
+            self._failure = error
+
+    def settle(self, topic: str) -> None:
+        """What stands on a topic counts as just handed over: `flush` waits until it survives a power cut, if it should.
+
+        For whoever finds there what a predecessor wrote and nobody has acknowledged.
+        """
+        if self._commit is not None and topic in ON_DISK_FIRST:
+            self._commit.add(_nothing)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all handed over is acknowledged; False when that takes longer. Raises `failure`."""
+        deadline = time.monotonic() + timeout_seconds
         try:
             self._client.flush(timeout_seconds)
-            is_done = True
+            is_done = self._commit is None or self._commit.wait(deadline - time.monotonic())
         except KafkaTimeoutError:
             is_done = False
         if self._failure is not None:
@@ -116,6 +145,8 @@ class Producer:
 
     def close(self, timeout_seconds: float = 2.0) -> None:
         """Let go; what is not acknowledged by then may or may not stand on the log. Again does nothing."""
+        if self._commit is not None:
+            self._commit.close()
         try:
             self._client.close(timeout_seconds, null_logger=True)
         except KafkaError:
@@ -127,3 +158,7 @@ class Producer:
         sender.force_close()
         sender.join(ABANDON_SECONDS)
         self._client._closed = True  # noqa: SLF001 - or it raises again when it is collected
+
+
+def _nothing() -> None:
+    """Nobody was told anything, so nobody is to be told."""

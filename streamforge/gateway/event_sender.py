@@ -80,7 +80,7 @@ class EventSender:
             path.unlink()
             self.delivered += 1
         if not is_done:
-            raise NotConnected("the broker does not acknowledge the events")
+            raise NotConnected(f"{producer.awaited} does not acknowledge the events")
 
 
 def _note(acknowledged: list[Path], path: Path, _offset: int) -> None:

@@ -127,7 +127,7 @@ def _hole(reader: Reader, one: Open, places: Sequence[Partition]) -> int | None:
 
 
 def _send(connection: Connection, events: Sequence[Event]) -> None:
-    """The topic is flushed before every acknowledgement."""
+    """They are on the disk when this returns."""
     if not events:
         return
     producer = Producer(connection, (EVENTS.topic,))
@@ -135,7 +135,7 @@ def _send(connection: Connection, events: Sequence[Event]) -> None:
         for one in events:
             producer.send(EVENTS, one.asset_id.encode(), encode(one), (), lambda _offset: None)
         if not producer.flush(FLUSH_SECONDS):
-            raise NotConnected("the broker does not acknowledge the events")
+            raise NotConnected(f"{producer.awaited} does not acknowledge the events")
     finally:
         producer.close()
     for one in events:

@@ -1,5 +1,7 @@
 """The thread that syncs: every half second of the monotonic clock, unless nothing was written; and who waits for it.
 
+Whoever waits has the next sync begin at once, and all who wait by then share it.
+
 It is a thread because a sync of a dead disk never comes back and cannot be interrupted: whoever waits or asks for the
 state gets an answer all the same.
 """
@@ -14,6 +16,8 @@ from streamforge.errors import NotConnected
 PERIOD_NS = 500_000_000
 # What others write on the same file system shows in no look at the log: for it there is a sync now and then.
 REST_NS = 10_000_000_000
+# Syncs that follow each other more closely only wear the disk.
+LEAST_NS = 20_000_000
 _NEVER = -1
 
 
@@ -64,6 +68,8 @@ class SyncWorker:
     def stop(self, seconds: float) -> bool:
         """One last sync and the end, if the disk answers in that time; whether it did."""
         self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(max(0.0, seconds))
         with self._changed:
@@ -91,6 +97,7 @@ class SyncWorker:
         deadline = time.monotonic() + seconds
         with self._changed:
             self._wanted_ns = max(self._wanted_ns, since_ns)
+            self._changed.notify_all()
             while self._refused or self._barrier_ns < since_ns:
                 self._expect_a_barrier(deadline - time.monotonic(), seconds)
                 self._changed.wait(max(0.0, deadline - time.monotonic()))
@@ -110,14 +117,27 @@ class SyncWorker:
             raise NotConnected(msg)
 
     def _run(self) -> None:
-        due_ns = time.monotonic_ns()
         while not self._stop.is_set():
+            began_ns = time.monotonic_ns()
             self._turn()
-            # A slot that a long sync took is left out, never made up for.
-            now_ns = time.monotonic_ns()
-            due_ns += PERIOD_NS * max(1, -(-(now_ns - due_ns) // PERIOD_NS))
-            self._stop.wait((due_ns - now_ns) / 1e9)
+            self._rest(began_ns)
         self._sync(None)
+
+    def _rest(self, began_ns: int) -> None:
+        """Until the next turn, which somebody who waits brings forward."""
+        # A slot that a long sync took is left out, never made up for.
+        due_ns = began_ns + PERIOD_NS * max(1, -(-(time.monotonic_ns() - began_ns) // PERIOD_NS))
+        with self._changed:
+            while not self._stop.is_set():
+                next_ns = began_ns + LEAST_NS if self._is_awaited() else due_ns
+                left_ns = next_ns - time.monotonic_ns()
+                if left_ns <= 0:
+                    return
+                self._changed.wait(left_ns / 1e9)
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for a barrier that may still come."""
+        return self._wanted_ns > self._barrier_ns and not self._refused
 
     def _turn(self) -> None:
         with self._changed:

@@ -74,12 +74,13 @@ class ThrowAwayBroker:
         self.stop()
 
     def connection(self, principal: str) -> Connection:
-        """How a client of that principal connects."""
+        """How a client of that principal connects. There is no barrier beside it but one that the caller starts."""
         return Connection(
             bootstrap=self.broker.bootstrap,
             username=principal,
             password=self.passwords[principal],
             client_id=f"{principal}-{os.getpid()}",
+            barrier_directory=None,
         )
 
     @property

@@ -146,7 +146,8 @@ class TransformComponent:
         self._is_written = all(written)
         if polled:
             self.metrics.succeeded()
-        self._broker.note(self._input().away if self._is_written else "no acknowledgement")
+        missing = f"{self._writer().awaited} does not acknowledge"
+        self._broker.note(self._input().away if self._is_written else missing)
         self._report_holes()
 
     def _is_tick_due(self, polled: list[Fetched]) -> bool:

@@ -125,6 +125,9 @@ class Stage:
                     self._standing_sides[topic, mark.input_offset] += 1
                     self._side_ahead[topic].append((mark.input_offset, fetched.offset))
                 yield
+            if self._side_ahead[topic]:
+                self._producer.settle(topic)
+                self._is_side_sent = True
 
     def _is_ahead(self, mark: SideMark) -> bool:
         """Whether it is of an input that is still to come: not of one that was lost, and its offset given out anew."""

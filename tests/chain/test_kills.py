@@ -40,6 +40,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         running.write("sinks/file/out.toml", "[batch]\nage_ms = 200\n")
         running.write("transforms/validator.toml", REJECTS_SOME)
         running.start("sim", "web", "sim", "--port", str(port), "--load", f"{LOAD.devices}x{LOAD.registers}")
+        running.barrier()
         start_all(running)
         running.wait_for("delivery", lambda: delivered(running) > 0)
         yield running

@@ -142,7 +142,8 @@ def _reconciled(site: Rig, run: Path) -> Announced:
         }
     )
     command = [sys.executable, "-m", "streamforge", "reconcile"]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=RECONCILE_SECONDS)
+    with barrier(site.disk.point, run):
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=RECONCILE_SECONDS)
     return _announced([one for one in log.records(site.admin, EVENTS) if isinstance(one, Event)])
 
 

@@ -150,7 +150,7 @@ def _start(site: Site) -> None:
     (site.directory / "kafka").mkdir()
     (site.directory / "kafka" / "data").symlink_to(site.broker.broker.data)
     site.start("sim", "web", "sim", "--port", str(port), "--load", f"{LOAD.devices}x{LOAD.registers}")
-    site.start(SYNCD, "web", "syncd")
+    site.barrier()
     site.adapter("modbus-tcp", "line")
     site.transform("validator")
     site.transform("aggregator")

@@ -65,10 +65,10 @@ def _play(site: Rig, case: Case, seed: str, number: int) -> Seen:
     site.plug_in()
     run("tune2fs", "-m", "0", site.disk.device)  # processes of a test are root's, whose reserve they would write into
     with ExitStack() as undo:
-        undo.enter_context(barrier(site.disk.point))
+        synced = undo.enter_context(barrier(site.disk.point))
         service = undo.enter_context(kafka_service(site))
         service.wait_until("active", START_SECONDS)
-        plant = undo.enter_context(running(site.admin, (READINGS, ALARM, EVENT), seed, EPOCH))
+        plant = undo.enter_context(running(synced.beside(site.admin), (READINGS, ALARM, EVENT), seed, EPOCH))
         time.sleep(BEFORE_SECONDS)
         had_ballast = (site.disk.point / "kafka" / BALLAST).exists()
         with filled(site.disk.point, case):

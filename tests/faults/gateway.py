@@ -99,7 +99,7 @@ class Gateway(Site):
             self._tool("doctor")
             self.start(KAFKA, "kafka", "kafka")
         elif unit == SYNCD:
-            self.start(SYNCD, "web", "syncd")
+            self.barrier()
         else:
             role, _, name = kind.partition("-")
             self.start(unit, kind, *([role, name, instance] if instance else [role, name]))

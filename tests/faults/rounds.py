@@ -52,7 +52,7 @@ def run(rig: Rig, case: Case, seed: str, cuts: int) -> Run:
         seen = Barrier()
         if case.has_barrier:
             seen = undo.enter_context(barrier(rig.disk.point))
-        plant = undo.enter_context(running(rig.admin, case.traffic, seed))
+        plant = undo.enter_context(running(seen.beside(rig.admin), case.traffic, seed))
         began = time.monotonic()
         taken = []
         for number, moment in enumerate(moments(case, seed, cuts)):

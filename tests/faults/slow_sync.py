@@ -1,8 +1,8 @@
 """Fault: every sync of the disk takes long. Readings, alarms and events go on being acknowledged, and the barrier says
 what is wrong.
 
-An alarm or an event waits for three syncs, one of its segment and one of each of two indexes; and before each of them
-for those of the barrier and of the other topics, since the disk does one at a time.
+An alarm or an event waits for a barrier that begins after the broker's answer: for one sync, or for two where one is
+under way.
 """
 
 import json
@@ -69,7 +69,7 @@ def _play(site: Rig, case: Case, seed: str, number: int) -> Seen:
         undo.callback(site.broker.kill)
         disk.run(site.boot)
         synced = disk.run(lambda: undo.enter_context(barrier(site.disk.point)))
-        plant = undo.enter_context(running(site.admin, (READINGS, *ONE_BY_ONE), seed, EPOCH))
+        plant = undo.enter_context(running(synced.beside(site.admin), (READINGS, *ONE_BY_ONE), seed, EPOCH))
         time.sleep(1.0)  # the clients know their way
         disk.delay_seconds = case.sync_seconds
         began = time.monotonic()

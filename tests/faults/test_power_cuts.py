@@ -68,12 +68,14 @@ def assert_kept(outcomes: list[Outcome]) -> None:
     assert [text for outcome in outcomes for text in outcome.breaches] == [], f"seed {SEED}: {outcomes}"
 
 
-def test_without_a_barrier_seconds_of_telemetry_are_lost_and_the_judge_says_so(site: Rig, unprotected: Run) -> None:
-    """The control experiment: what would be seen if the protection did nothing. Flushed alarms need no barrier."""
+def test_without_a_barrier_seconds_of_telemetry_and_alarms_are_lost_and_the_judge_says_so(
+    site: Rig, unprotected: Run
+) -> None:
+    """The control experiment: what would be seen if the protection did nothing, and nobody waited for it."""
     _, verdicts = examine(site, NO_BARRIER, unprotected.cuts[0], unprotected.truth)
     assert verdicts[TELEMETRY].lost > 0
     assert "F3" in " ".join(breaches(verdicts[TELEMETRY], PROMISED[TELEMETRY])), f"seed {SEED}: {verdicts}"
-    assert breaches(verdicts[ALARMS], PROMISED[ALARMS]) == [], f"seed {SEED}: {verdicts}"
+    assert "I3" in " ".join(breaches(verdicts[ALARMS], PROMISED[ALARMS])), f"seed {SEED}: {verdicts}"
 
 
 def test_a_position_that_outlived_its_data_skips_new_records_and_the_judge_says_so(site: Rig, unprotected: Run) -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -115,6 +116,37 @@ def test_who_waits_gets_a_sync_that_began_afterwards_though_nothing_was_seen_to_
     since_ns = time.monotonic_ns()
     assert disk.worker.wait(since_ns, PATIENCE_SECONDS) >= since_ns
     assert len(disk.began) == 2
+
+
+def test_who_waits_has_the_next_sync_begin_at_once_and_all_who_wait_share_it(disk: Disk) -> None:
+    disk.until(lambda: disk.skipped >= 1)
+    since_ns = time.monotonic_ns()
+    disk.answers.clear()
+    with ThreadPoolExecutor() as others:
+        told = [others.submit(disk.worker.wait, since_ns, PATIENCE_SECONDS) for _ in range(5)]
+        disk.until(lambda: len(disk.began) == 2)
+        disk.answers.set()
+        assert {one.result() for one in told} == {pytest.approx(disk.began[1], abs=1e8)}
+    assert disk.began[1] - since_ns < sync_worker.PERIOD_NS / 2
+    assert len(disk.began) == 2
+
+
+def test_syncs_that_somebody_waits_for_keep_a_distance(disk: Disk) -> None:
+    disk.until(lambda: disk.skipped >= 1)
+    for _ in range(5):
+        disk.worker.wait(time.monotonic_ns(), PATIENCE_SECONDS)
+    gaps_ns = [after - before for before, after in zip(disk.began, disk.began[1:], strict=False)]
+    assert sync_worker.LEAST_NS <= min(gaps_ns)
+    assert max(gaps_ns[1:]) < sync_worker.PERIOD_NS
+
+
+def test_after_a_failure_it_goes_on_at_its_own_pace_though_somebody_had_waited(disk: Disk) -> None:
+    disk.until(lambda: disk.skipped >= 1)
+    disk.error = OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(NotConnected, match="Input/output error"):
+        disk.worker.wait(time.monotonic_ns(), PATIENCE_SECONDS)
+    disk.until(lambda: disk.failed >= 3)
+    assert disk.began[-1] - disk.began[-2] > sync_worker.PERIOD_NS / 2
 
 
 def test_a_sync_that_began_before_is_none_for_who_waits(disk: Disk) -> None:

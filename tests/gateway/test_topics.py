@@ -109,9 +109,8 @@ def test_every_topic_of_the_log_has_a_share() -> None:
     assert len(TOPICS) == len(Topic)
 
 
-def test_only_alarms_and_events_are_flushed_record_by_record() -> None:
-    flushed = {topic.name for topic in TOPICS if topic.config(GIBIBYTE, 1).get("flush.messages") == "1"}
-    assert flushed == {"events.raw", "events.clean", "alarms.raw", "alarms.clean"}
+def test_the_broker_flushes_no_topic_not_even_one_that_it_once_flushed() -> None:
+    assert {topic.config(GIBIBYTE, 1)["flush.messages"] for topic in TOPICS} == {str(2**63 - 1)}
 
 
 def test_alarms_dead_letters_and_the_audit_trail_are_critical() -> None:
@@ -171,8 +170,7 @@ def test_a_new_budget_changes_retention_and_nothing_else(broker: ThrowAwayBroker
 @pytest.mark.broker
 def test_settings_of_the_broker_hold_for_the_topics(broker: ThrowAwayBroker) -> None:
     raw = in_force(broker, "telemetry.raw")
-    assert in_force(broker, "alarms.clean")["flush.messages"] == "1"
-    assert raw["flush.messages"] == str(2**63 - 1)
+    assert in_force(broker, "alarms.clean")["flush.messages"] == raw["flush.messages"] == str(2**63 - 1)
     held = {
         key: raw[key]
         for key in ("retention.ms", "message.timestamp.type", "segment.index.bytes", "min.insync.replicas")

@@ -126,13 +126,13 @@ class Actor:
             AlarmNote().save(self._state)
 
     def _send(self, place: Partition, records: Sequence[Event | Alarm]) -> None:
-        """These topics are flushed before every acknowledgement."""
+        """They are on the disk when this returns."""
         producer = Producer(self._connection, (place.topic,))
         try:
             for one in records:
                 producer.send(place, one.asset_id.encode(), encode(one), (), lambda _offset: None)
             if not producer.flush(FLUSH_SECONDS):
-                raise NotConnected("the broker does not acknowledge what there is to say")
+                raise NotConnected(f"{producer.awaited} does not acknowledge what there is to say")
         finally:
             producer.close()
 

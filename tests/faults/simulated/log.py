@@ -1,14 +1,11 @@
 """The log of a simulated broker: partitions in memory, a durable watermark, and what a power cut leaves of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
 from streamforge.model import Topic
 from streamforge.progress import Headers, Partition
-
-# Flushed before every acknowledgement (`flush.messages=1`).
-FLUSHED = ("alarms.", "events.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +45,17 @@ class Log:
         self.cuts = 0
 
     def append(self, place: Partition, key: bytes, value: bytes, headers: Headers) -> int:
-        """Add one record; its offset. It is in the page cache, or on the disk where the topic is flushed."""
+        """Add one record, to the page cache; its offset."""
         stand = self.stands[place]
         entry = Entry(offset=stand.end, key=key, value=value, headers=headers, time_ms=self._wall_us() // 1000)
         stand.entries.append(entry)
-        if place.topic.startswith(FLUSHED):
-            stand.durable_end = stand.end
         return entry.offset
 
-    def barrier(self) -> None:
-        """A sync of the whole file system has ended well."""
+    def barrier(self, ends: Mapping[Partition, int] | None = None) -> None:
+        """A sync of the whole file system has ended well; `ends`: what stood when it began, by default all."""
         self.barriers += 1
-        for stand in self.stands.values():
-            stand.durable_end = stand.end
+        for place, stand in self.stands.items():
+            stand.durable_end = max(stand.durable_end, stand.end if ends is None else ends[place])
 
     def evict(self, place: Partition, count: int) -> None:
         """The start moves forward by `count` records that are on the disk; the newest record always stays."""

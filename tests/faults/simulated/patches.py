@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
@@ -16,13 +17,16 @@ import streamforge.clock
 import streamforge.sinks.last_progress
 import streamforge.sinks.runner
 import streamforge.transforms.runner
+from streamforge.errors import StreamForgeError
 from tests.faults.simulated import segment
 from tests.faults.simulated.client import SimulatedConsumer, SimulatedProducer
 from tests.faults.simulated.clock import Clock
+from tests.faults.simulated.commit import SimulatedCommit
 from tests.faults.simulated.life import Life
 
 LOOK_AT_TIME = (
     streamforge.adapters.runner,
+    streamforge.bus.producer,
     streamforge.bus.reader,
     streamforge.clock,
     import_module("streamforge.gateway.ledger.take"),  # the package has a function of that name
@@ -48,12 +52,16 @@ def simulated(
         assert isinstance(most, int)
         return SimulatedConsumer(life_at(bootstrap_servers), max_poll_records=most)
 
+    def commit(directory: Path, failed: Callable[[StreamForgeError], None]) -> SimulatedCommit:
+        return SimulatedCommit(life_at(str(directory)), failed)
+
     logger = logging.getLogger("streamforge")
     with ExitStack() as undo:
         for module in LOOK_AT_TIME:
             undo.enter_context(patch.object(module, "time", clock))
         undo.enter_context(patch.object(streamforge.backoff, "_random", draw))
         undo.enter_context(patch.object(streamforge.bus.producer, "KafkaProducer", producer))
+        undo.enter_context(patch.object(streamforge.bus.producer, "GroupCommit", commit))
         undo.enter_context(patch.object(streamforge.bus.reader, "KafkaConsumer", consumer))
         undo.enter_context(patch.object(streamforge.bus.reader, "fetch", segment.fetch))
         undo.enter_context(patch.object(asyncio, "new_event_loop", new_loop))

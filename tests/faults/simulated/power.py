@@ -52,7 +52,8 @@ def _reconcile(world: World, draw: Random) -> None:
         ]
         for adapter, counts in noted(world.directory).items()
     }
-    while True:
+    cuts = world.broker.log.cuts
+    while world.broker.log.cuts == cuts:  # after the next cut it is the next boot's
         life = Life("reconcile", world.broker)
         life.exchanges_left = draw.choice((None, None, None, draw.randint(0, 20)))
         try:

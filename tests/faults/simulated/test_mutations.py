@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
+import streamforge.bus.producer
 import streamforge.gateway.reconcile
 import streamforge.transforms.stage
 from streamforge.adapters.outbox import Outbox
@@ -127,6 +128,11 @@ def test_a_producer_that_acknowledges_at_once_breaks_the_promise() -> None:
 
     with patch.object(Producer, "send", lies):
         caught("I1")
+
+
+def test_a_report_that_is_acknowledged_before_the_disk_has_it_is_lost_with_the_next_cut() -> None:
+    with patch.object(streamforge.bus.producer, "ON_DISK_FIRST", frozenset()):
+        caught("of them reported", often(Kind.POWER_CUT))
 
 
 def test_a_reader_that_skips_the_first_record_of_a_poll_is_caught_without_any_fault() -> None:

@@ -117,7 +117,12 @@ class World:
         address = f"life-{next(self._numbers)}"
         self._lives[address] = life
         return Connection(
-            bootstrap=address, username="u", password="p", client_id="c", incarnations_file=self.incarnations_file
+            bootstrap=address,
+            username="u",
+            password="p",
+            client_id="c",
+            incarnations_file=self.incarnations_file,
+            barrier_directory=Path(address),
         )
 
     def life_at(self, address: str) -> Life:

@@ -39,6 +39,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             topics = ("telemetry.raw", "telemetry.clean")
             admin.ensure_topics([TopicSpec(name=topic, partitions=1, config=config) for topic in topics])
         running.write("sinks/file/out.toml", f'directory = "{tmp_path / "out"}"\nlayout = "batch"\n')
+        running.barrier()
         running.transform("validator")
         running.transform("aggregator")
         running.sink("file", "out")
