@@ -38,7 +38,9 @@ class Syncd:
         """What /barrier answers."""
         self.asked_ns.append(int(query["since"]))
         self.answers.wait(PATIENCE_SECONDS)
-        return Answer(code=503, body={"error": self.reason}) if self.reason else Answer(code=200, body={"barrier_ns": 1})
+        if self.reason:
+            return Answer(code=503, body={"error": self.reason})
+        return Answer(code=200, body={"barrier_ns": 1})
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_who_waits_has_the_next_sync_begin_at_once_and_all_who_wait_share_it(dis
         told = [others.submit(disk.worker.wait, since_ns, PATIENCE_SECONDS) for _ in range(5)]
         disk.until(lambda: len(disk.began) == 2)
         disk.answers.set()
-        assert {one.result() for one in told} == {pytest.approx(disk.began[1], abs=1e8)}
+        assert len({one.result() for one in told}) == 1
     assert disk.began[1] - since_ns < sync_worker.PERIOD_NS / 2
     assert len(disk.began) == 2
 
@@ -136,7 +136,7 @@ def test_syncs_that_somebody_waits_for_keep_a_distance(disk: Disk) -> None:
     for _ in range(5):
         disk.worker.wait(time.monotonic_ns(), PATIENCE_SECONDS)
     gaps_ns = [after - before for before, after in zip(disk.began, disk.began[1:], strict=False)]
-    assert sync_worker.LEAST_NS <= min(gaps_ns)
+    assert min(gaps_ns) > 0.9 * sync_worker.LEAST_NS
     assert max(gaps_ns[1:]) < sync_worker.PERIOD_NS
 
 
