@@ -1,5 +1,6 @@
 """What a unit tells systemd about itself (sd_notify(3)); without a NOTIFY_SOCKET nothing is sent."""
 
+import errno
 import time
 from contextlib import suppress
 
@@ -24,7 +25,11 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._send(f"STATUS={text.splitlines()[0] if text else ''}")
+        self._send(_status(text))
+
+    def failing(self, text: str) -> None:
+        """The same, of a process that cannot do its work and will end with an error."""
+        self._send(f"{_status(text)}\nERRNO={errno.EIO}")
 
     def reloading(self) -> None:
         """Configuration is being read again; `ready` ends it."""
@@ -43,3 +48,7 @@ class Notifier:
             return
         with suppress(OSError):  # systemd is restarting itself; the next message will reach it
             self._notifier.notify(state.encode().decode("latin-1"))  # which it encodes as such: UTF-8 goes out
+
+
+def _status(text: str) -> str:
+    return f"STATUS={text.splitlines()[0] if text else ''}"

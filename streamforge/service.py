@@ -192,7 +192,7 @@ def refuse(unit: str, error: ConfigError, directory: Path = RUN_DIRECTORY) -> in
         _log.error("bad_configuration", unit=unit, **asdict(fault))
     with suppress(OSError):
         faults_path(unit, directory).write_text(json.dumps([asdict(fault) for fault in error.faults]))
-    Notifier().status(f"bad configuration: {error.faults[0]}")
+    Notifier().failing(f"bad configuration: {error.faults[0]}")
     return EXIT_CONFIG
 
 

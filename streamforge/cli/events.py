@@ -25,19 +25,19 @@ def run(arguments: list[str]) -> int:
     logs.set_up()
     spool = EventSpool(place(places.root()))
     try:
-        said, code = f"delivered {_deliver(spool)}", EXIT_STOPPED
+        Notifier().status(f"delivered {_deliver(spool)}")
+        return EXIT_STOPPED
     except NotConnected as error:
-        said, code = f"{len(spool.waiting())} wait for the broker: {error}", EXIT_STOPPED
+        Notifier().status(f"{len(spool.waiting())} wait for the broker: {error}")
         _log.warning("events_wait", reason=str(error))
+        return EXIT_STOPPED
     except ConfigError as error:
-        said, code = "", refuse(UNIT, error)
+        code = refuse(UNIT, error)
     except (StreamForgeError, OSError) as error:
-        said, code = f"cannot deliver: {error}", EXIT_FATAL
+        Notifier().failing(f"cannot deliver: {error}")
         _log.error("events_not_delivered", reason=str(error))
-    if said:
-        Notifier().status(said)
-    if code != EXIT_STOPPED:
-        time.sleep(REST_SECONDS)
+        code = EXIT_FATAL
+    time.sleep(REST_SECONDS)
     return code
 
 

@@ -22,7 +22,8 @@ CRITICAL = (
     "kafka", "streamforge-syncd", "streamforge-overflow", "streamforge-topics", "streamforge-transform-validator",
 )  # fmt: skip
 _PROPERTIES = (
-    "LoadState", "ActiveState", "Result", "Type", "NRestarts", "StatusText", "MemoryCurrent", "ExecMainStatus",
+    "LoadState", "ActiveState", "SubState", "Result", "Type", "NRestarts", "StatusText", "StatusErrno", "MemoryCurrent",
+    "ExecMainStatus",
 )  # fmt: skip
 _ASK_SECONDS = 1.0
 _CONFIG_EXIT = "78"
@@ -159,7 +160,7 @@ def _judge(of: Mapping[str, str], health: Mapping[str, Any], faults: tuple[Fault
         why = "bad configuration" if is_config else f"given up by systemd ({of.get('Result', '')})"
         return State.FAILED, f"{why}: {faults[0]}" if faults else why
     if active in ("activating", "reloading", "deactivating"):
-        return State.DEGRADED, said or active
+        return (State.HEALTHY, said or "at work") if _is_at_work(of) else (State.DEGRADED, said or active)
     if of.get("Type") == "oneshot":
         return State.HEALTHY, said or "done"
     if health:
@@ -171,6 +172,14 @@ def _judge(of: Mapping[str, str], health: Mapping[str, Any], faults: tuple[Fault
         return State.HEALTHY, said or "running"
     # What systemd has as its status text is of the unit's last life.
     return State.UNHEALTHY, f"bad configuration: {faults[0]}" if faults else "not running"
+
+
+def _is_at_work(of: Mapping[str, str]) -> bool:
+    """Whether it is a oneshot that does its one job, and neither waits for another start nor said that it cannot."""
+    is_waiting = of.get("SubState", "").startswith("auto-restart")
+    has_failed = of.get("StatusErrno", "0") not in ("", "0")
+    is_working = of.get("ActiveState") == "activating" and not is_waiting and not has_failed
+    return of.get("Type") == "oneshot" and is_working
 
 
 def _healths(runtime: Path) -> dict[str, Mapping[str, Any]]:

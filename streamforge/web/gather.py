@@ -89,9 +89,12 @@ def _clock(quality: TimeQuality) -> Clock:
 
 def unit_of(view: UnitView) -> Unit:
     """A unit in the page's words: silent, stopped and starting are told apart from ill."""
+    state = UnitState(view.state.value.lower())
+    if state is not UnitState.HEALTHY:
+        state = _BY_SYSTEMD.get(view.active) or _BY_STATUS.get(view.status) or state
     return Unit(
         name=view.unit,
-        state=_BY_SYSTEMD.get(view.active) or _BY_STATUS.get(view.status) or UnitState(view.state.value.lower()),
+        state=state,
         status=words.plain(view.status),
         since_us=view.since_us,
         restarts=view.restarts,

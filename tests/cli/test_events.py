@@ -9,6 +9,7 @@ import pytest
 from streamforge.cli import events
 from streamforge.errors import Fatal, NotConnected
 from streamforge.gateway.event_spool import EventSpool, place
+from streamforge.notify import Notifier
 from tests.gateway.test_event_spool import STEP
 
 
@@ -56,10 +57,13 @@ def test_a_failure_rests_before_it_ends_so_that_the_next_start_is_a_minute_away(
     def refused(_: EventSpool) -> int:
         raise Fatal("refused")
 
+    said: list[str] = []
     spool.put(STEP)
     monkeypatch.setattr(events, "_deliver", refused)
+    monkeypatch.setattr(Notifier, "failing", lambda _, text: said.append(text))
     assert events.run([]) == 1
     assert rests == [events.REST_SECONDS]
+    assert said == ["cannot deliver: refused"]  # so that nobody takes the minute for work
 
 
 def test_a_password_that_is_not_there_rests_too(spool: EventSpool, rests: list[float]) -> None:

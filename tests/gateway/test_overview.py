@@ -41,6 +41,24 @@ def test_a_unit_without_a_socket_is_what_systemd_says() -> None:
     assert one({"ActiveState": "activating"}).state is State.DEGRADED
 
 
+ONESHOT = {"Type": "oneshot", "ActiveState": "activating", "SubState": "start"}
+
+
+def test_a_oneshot_at_its_work_is_no_fault() -> None:
+    view = one(ONESHOT | {"StatusErrno": "0"})
+    assert (view.state, view.status) == (State.HEALTHY, "at work")
+
+
+def test_a_oneshot_that_cannot_do_its_work_is_one_while_it_still_runs() -> None:
+    view = one(ONESHOT | {"StatusErrno": "5", "StatusText": "cannot deliver: refused"})
+    assert (view.state, view.status) == (State.DEGRADED, "cannot deliver: refused")
+
+
+def test_a_oneshot_that_failed_and_waits_for_its_next_start_is_one() -> None:
+    view = one(ONESHOT | {"SubState": "auto-restart", "StatusText": "the broker is away"})
+    assert (view.state, view.status) == (State.DEGRADED, "the broker is away")
+
+
 def test_a_unit_that_systemd_gave_up_has_failed() -> None:
     view = one({"ActiveState": "failed", "Result": "start-limit-hit"})
     assert (view.state, view.status) == (State.FAILED, "given up by systemd (start-limit-hit)")

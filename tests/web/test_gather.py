@@ -1,5 +1,6 @@
 """What a unit says becomes what the page shows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from streamforge.gateway import overview
 from streamforge.gateway.overview import State, UnitView
 from streamforge.web import gather
 from streamforge.web.gather import Gatherer, devices_of, unit_of
+from streamforge.web.snapshot import UnitState
 
 
 def view(*devices: dict[str, object]) -> UnitView:
@@ -34,6 +36,12 @@ def test_a_device_of_which_one_part_does_not_answer_answers_in_part() -> None:
     assert (pump.state, pump.last_error) == ("PARTLY", "illegal data address")
     (pump,) = devices_of(view(silent, part(state="CONNECTING")))
     assert pump.state == "OFFLINE"
+
+
+def test_a_unit_that_starts_is_told_from_one_that_does_its_one_job() -> None:
+    coming = UnitView(unit="kafka", state=State.DEGRADED, details={}, status="activating", active="activating")
+    at_work = replace(coming, unit="streamforge-events", state=State.HEALTHY)
+    assert (unit_of(coming).state, unit_of(at_work).state) == (UnitState.STARTING, UnitState.HEALTHY)
 
 
 def test_the_client_librarys_words_do_not_reach_the_page() -> None:
