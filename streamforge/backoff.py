@@ -1,11 +1,16 @@
 """How long to wait before the next try: 0.5 s doubling to 30 s, with full jitter: a fleet must not knock in step."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import SystemRandom
+from typing import TypeVar
+
+from streamforge.errors import NotConnected
 
 FIRST_SECONDS = 0.5
 MOST_SECONDS = 30.0
+Result = TypeVar("Result")
 _random = SystemRandom()
 
 
@@ -32,3 +37,17 @@ class Backoff:
     def reset(self) -> None:
         """The peer answered: the next failure waits the shortest time again."""
         self.failures = 0
+
+
+def patiently(work: Callable[[], Result], seconds: float) -> Result:
+    """What `work` returns, tried again while its peer is away, for so long. Raises the last NotConnected."""
+    deadline = time.monotonic() + seconds
+    backoff = Backoff()
+    while True:
+        try:
+            return work()
+        except NotConnected:
+            left_seconds = deadline - time.monotonic()
+            if left_seconds <= 0:
+                raise
+            time.sleep(min(backoff.next_seconds(), left_seconds))

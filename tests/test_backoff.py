@@ -1,6 +1,9 @@
 """How long to wait before the next try."""
 
-from streamforge.backoff import Backoff, full_jitter
+import pytest
+
+from streamforge.backoff import Backoff, full_jitter, patiently
+from streamforge.errors import NotConnected
 
 
 def test_the_ceiling_doubles_from_half_a_second_to_thirty() -> None:
@@ -25,3 +28,24 @@ def test_jitter_is_anywhere_below_the_ceiling() -> None:
     assert all(0.0 <= wait <= 10.0 for wait in waits)
     assert min(waits) < 3.0
     assert max(waits) > 7.0
+
+
+def test_what_a_peer_refuses_is_tried_again_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    answers = iter([NotConnected("away"), NotConnected("away"), 7])
+
+    def work() -> int:
+        answer = next(answers)
+        if isinstance(answer, int):
+            return answer
+        raise answer
+
+    assert patiently(work, 60.0) == 7
+
+
+def test_patience_ends_with_the_last_refusal() -> None:
+    def work() -> None:
+        raise NotConnected("away")
+
+    with pytest.raises(NotConnected):
+        patiently(work, 0.0)

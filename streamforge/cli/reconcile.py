@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamforge import logs
+from streamforge.backoff import patiently
 from streamforge.errors import ConfigError, StreamForgeError
 from streamforge.gateway import places
 from streamforge.gateway.reconciled import load, show
@@ -17,6 +18,8 @@ from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
 if TYPE_CHECKING:
     from streamforge.gateway.losses import Promise
 
+# A broker that just came may be slow to answer, and lose its session once more.
+PATIENCE_SECONDS = 30.0
 # How long the next record of an adapter that outlived the cut is waited for; what comes later is seen at the next run.
 WAIT_SECONDS = 20.0
 NOTHING = "nothing was lost since the last start"
@@ -37,6 +40,7 @@ def run(arguments: list[str]) -> int:
         return refuse("streamforge-reconcile", error)
     except (StreamForgeError, OSError) as error:
         _log.error("not_reconciled", reason=str(error))
+        Notifier().failing(f"cannot say yet what was lost: {error}")
         return EXIT_FATAL
     Notifier().status(said)
     return EXIT_STOPPED
@@ -61,10 +65,17 @@ def _find_out(state: Path) -> str:
     from streamforge.gateway.reconcile import look_again, reconcile
 
     connection = Connection.from_environment("reconcile")
-    promises, running = _noted()
-    events = reconcile(connection, promises, state, running)
-    events += look_again(connection, promises, state, seconds=WAIT_SECONDS if running else 0.0)
-    return events[-1].message if events else NOTHING
+    messages = [NOTHING]
+
+    def say() -> None:
+        """What was said before the broker went away is not said again."""
+        promises, running = _noted()
+        messages.extend(event.message for event in reconcile(connection, promises, state, running))
+        seconds = WAIT_SECONDS if running else 0.0
+        messages.extend(event.message for event in look_again(connection, promises, state, seconds=seconds))
+
+    patiently(say, PATIENCE_SECONDS)
+    return messages[-1]
 
 
 def _noted() -> tuple[dict[str, list["Promise"]], set[str]]:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from streamforge.backoff import Backoff
+from streamforge.backoff import patiently
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
 from streamforge.codec import encode
@@ -38,18 +38,7 @@ class EventSender:
         Tries for `wait_seconds`. Raises NotConnected where the broker stays away, ConfigError and Fatal where it
         refuses, OSError where the spool cannot be read.
         """
-        deadline = time.monotonic() + wait_seconds
-        backoff = Backoff()
-        while True:
-            try:
-                self._try(linger_seconds)
-            except NotConnected:
-                left_seconds = deadline - time.monotonic()
-                if left_seconds <= 0:
-                    raise
-                time.sleep(min(backoff.next_seconds(), left_seconds))
-            else:
-                return
+        patiently(lambda: self._try(linger_seconds), wait_seconds)
 
     def _try(self, linger_seconds: float) -> None:
         producer = Producer(self._connection, (EVENTS.topic,))
