@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from streamforge.errors import NotConnected
 
 PERIOD_NS = 500_000_000
-# What others write on the same file system shows in no look at the log: for it there is a sync now and then.
-REST_NS = 10_000_000_000
+# What others write on the same file system shows in no look at the log. The kernel brings it to the disk by itself; a
+# sync now and then finds out whether the disk took it.
+REST_NS = 300_000_000_000
 # Syncs that follow each other more closely only wear the disk.
 LEAST_NS = 20_000_000
 _NEVER = -1
