@@ -6,17 +6,18 @@ what stands on the log is an upper bound of what is lost.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from streamforge.durable import write_durably
 from streamforge.health import ask
 
 FILE_NAME = "epochs.json"
 # Fewer than a sink keeps (sinks.tally.MOST_EPOCHS), so that every epoch named here can be balanced.
 MOST_CLOSED = 24
 LEAST_PROMISE = 1_000
+_MODE = 0o640
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +64,16 @@ class Epochs:
         return self.current.promised if self.current is not None else 0
 
     def count(self, read: int, dropped: int, numbered: int) -> None:
-        """Note what this epoch has come to, of `numbered` readings so far; on disk when this returns.
+        """Note what this epoch has come to, of `numbered` readings so far; on disk when this returns, or already.
 
         The next promise leaves room for twice what came since the last one.
         """
         if self.current is not None:
             since = numbered - self.current.read
             promised = numbered + max(LEAST_PROMISE, 2 * since)
-            self._save(replace(self.current, read=read, dropped=dropped, promised=promised))
+            counted = replace(self.current, read=read, dropped=dropped, promised=promised)
+            if counted != self.current:  # a plant at rest writes nothing
+                self._save(counted)
 
     def end(self, read: int, dropped: int) -> None:
         """The unit stops: nothing of this epoch comes after these; on disk when this returns."""
@@ -114,17 +117,7 @@ class Epochs:
             "current": asdict(current) if current else None,
             "closed": [asdict(closed) for closed in self.closed],
         }
-        part = self._path.with_suffix(".part")
-        with part.open("w") as file:
-            json.dump(held, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(self._path)
-        directory = os.open(self._path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_durably(self._path, json.dumps(held).encode(), mode=_MODE)
         self.current = current
 
 

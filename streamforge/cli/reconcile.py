@@ -16,7 +16,7 @@ from streamforge.notify import Notifier
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
 
 if TYPE_CHECKING:
-    from streamforge.gateway.losses import Promise
+    from streamforge.gateway.cut_losses import Promise
 
 # A broker that just came may be slow to answer, and lose its session once more.
 PATIENCE_SECONDS = 30.0
@@ -81,7 +81,7 @@ def _find_out(state: Path) -> str:
 def _noted() -> tuple[dict[str, list["Promise"]], set[str]]:
     """What every adapter noted, and the adapters that run: none does at boot, for they wait for this."""
     from streamforge.adapters.epochs import noted, running
-    from streamforge.gateway.losses import Promise
+    from streamforge.gateway.cut_losses import Promise
 
     state = places.root() / "state"
     promises = {

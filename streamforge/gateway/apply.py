@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamforge.gateway.durable import PUBLIC_MODE, write_durably
+from streamforge.durable import PUBLIC_MODE, write_durably
 from streamforge.gateway.generations import Check, Store, is_complete
 from streamforge.gateway.instances import digests, instances
 from streamforge.gateway.limits import set_limits

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from streamforge.durable import write_durably
 from streamforge.errors import Rejected
-from streamforge.gateway.durable import write_durably
 from streamforge.model import Event, Severity
 
 MOST_EVENTS = 1_000

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 
 from streamforge import logs
+from streamforge.durable import PUBLIC_MODE, write_durably
 from streamforge.gateway.certificate import Address, fingerprint, self_signed
-from streamforge.gateway.durable import PUBLIC_MODE, write_durably
 from streamforge.gateway.passwords import make_hash
 from streamforge.gateway.principals import CREDENTIAL_PREFIX, PRINCIPALS
 from streamforge.logs import Log

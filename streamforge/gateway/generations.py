@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from streamforge.durable import PUBLIC_MODE, sync_directory, write_durably
 from streamforge.errors import ConfigError, Fault
-from streamforge.gateway.durable import PUBLIC_MODE, sync_directory, write_durably
 from streamforge.gateway.instances import MANIFEST
 
 KEEP = 5

@@ -7,7 +7,7 @@ from itertools import islice
 from streamforge.bus.reader import Fetched, Reader
 from streamforge.codec import decode
 from streamforge.errors import Rejected
-from streamforge.gateway.losses import Around, Epoch, Promises
+from streamforge.gateway.cut_losses import Around, Epoch, Promises
 from streamforge.model import ReadingBatch
 from streamforge.progress import Partition
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from streamforge.clock import now_us
-from streamforge.gateway.losses import Loss
+from streamforge.gateway.cut_losses import Loss
 from streamforge.gateway.reconciled import Open
 from streamforge.incarnations import Incarnation
 from streamforge.model import Event, Severity

@@ -15,9 +15,9 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.codec import encode
 from streamforge.errors import NotConnected
+from streamforge.gateway.cut_losses import Loss, Promises, losses
 from streamforge.gateway.log_cut import around, hole_after
 from streamforge.gateway.loss_events import exact_event, loss_event
-from streamforge.gateway.losses import Loss, Promises, losses
 from streamforge.gateway.reconciled import Open, Reconciled, Said, load, save
 from streamforge.incarnations import Incarnation
 from streamforge.logs import Log

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from streamforge.gateway.durable import write_durably
+from streamforge.durable import write_durably
 from streamforge.incarnations import FIRST
 
 STATE_FILE = "reconciled.json"

@@ -1,10 +1,10 @@
 """The page's password: where it stands, how often it may be tried, how it is changed."""
 
-import os
 import threading
 from enum import Enum, auto
 from pathlib import Path
 
+from streamforge.durable import write_durably
 from streamforge.gateway.passwords import make_hash, verify
 
 USER = "admin"
@@ -61,12 +61,7 @@ class PasswordStore:
 
     def change(self, password: str) -> None:
         """Put a new one in force, whole or not at all. Raises OSError."""
-        part = self._changed.with_suffix(".part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(make_hash(password) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._changed)
+        write_durably(self._changed, f"{make_hash(password)}\n".encode())
 
 
 class Verdict(Enum):

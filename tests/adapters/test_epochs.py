@@ -56,6 +56,17 @@ def test_the_promise_is_on_disk_and_leaves_room_for_twice_what_came(tmp_path: Pa
     assert again.closed[0].promised == epochs.promised
 
 
+def test_a_plant_at_rest_writes_nothing(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path, "plant")
+    epochs.begin()
+    epochs.count(read=900, dropped=0, numbered=900)
+    epochs.count(read=900, dropped=0, numbered=900)  # what came since is nothing: the promise becomes a smaller one
+    assert epochs.promised == 900 + LEAST_PROMISE
+    written = (tmp_path / "epochs.json").stat().st_ino
+    epochs.count(read=900, dropped=0, numbered=900)
+    assert (tmp_path / "epochs.json").stat().st_ino == written
+
+
 def test_an_epoch_names_the_incarnation_in_which_it_wrote(tmp_path: Path) -> None:
     epochs = Epochs(tmp_path, "plant")
     epochs.begin()

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from streamforge.adapters.epochs import noted
 from streamforge.bus.connection import Connection
-from streamforge.gateway.losses import Promise
+from streamforge.gateway.cut_losses import Promise
 from streamforge.gateway.reconcile import look_again, reconcile
 from streamforge.incarnations import FILE
 from streamforge.model import Event, ReadingBatch, Topic

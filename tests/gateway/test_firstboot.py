@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from streamforge.gateway import durable, firstboot
+from streamforge import durable
+from streamforge.gateway import firstboot
 from streamforge.gateway.certificate import self_signed
 from streamforge.gateway.firstboot import PASSWORD_LINE, FirstBoot, new_password, welcome
 from streamforge.gateway.passwords import verify

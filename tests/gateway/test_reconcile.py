@@ -10,7 +10,7 @@ from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.codec import encode
-from streamforge.gateway.losses import Promise, Promises
+from streamforge.gateway.cut_losses import Promise, Promises
 from streamforge.gateway.reconcile import look_again, reconcile
 from streamforge.gateway.reconciled import load
 from streamforge.gateway.throwaway import ThrowAwayBroker

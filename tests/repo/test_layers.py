@@ -7,7 +7,7 @@ from tests.repo.tree import imports, modules
 ORDER = (
     {"errors", "model", "progress", "counting", "incarnations"},
     {"codec", "config"},
-    {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier", "pressure"},
+    {"notify", "logs", "metrics", "health", "backoff", "clock", "barrier", "pressure", "durable"},
     {"service"},
     {"bus"},
     {"adapters"},

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from streamforge.clock import now_us
+from streamforge.durable import sync_directory, write_durably
 from streamforge.gateway.doctor.copies import DIRECTORY as COPIES
 from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import boot_id
-from streamforge.gateway.durable import sync_directory, write_durably
 
 DIRECTORY, DATA, WHY = "aside", "data", "why.json"
 STRAYS = "partitions that the broker's metadata did not know"

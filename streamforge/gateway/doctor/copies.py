@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from streamforge.durable import write_durably
 from streamforge.gateway.doctor.files import Kind, fault, properties
 from streamforge.gateway.doctor.layout import partition_metadata, partitions, snapshots
 from streamforge.gateway.doctor.snapshots import BOOTSTRAP
-from streamforge.gateway.durable import write_durably
 
 DIRECTORY = "copies"
 FILE, FILE_BEFORE = "small-files.json", "small-files.before.json"

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from streamforge.clock import now_us
+from streamforge.durable import write_durably
 from streamforge.gateway.doctor.files import Kind, properties
 from streamforge.gateway.doctor.layout import is_internal, number_of, partitions, stray_partitions, topic_of
 from streamforge.gateway.doctor.report import Finding
-from streamforge.gateway.durable import write_durably
 from streamforge.incarnations import FILE, STRAYS, Incarnation, Incarnations
 from streamforge.progress import Partition
 

@@ -7,10 +7,10 @@ records of a new producer with a known id are refused, or taken for repeats: ack
 import json
 from pathlib import Path
 
+from streamforge.durable import write_durably
 from streamforge.gateway.doctor.files import Kind, properties
 from streamforge.gateway.doctor.layout import METADATA_PARTITION
 from streamforge.gateway.doctor.metadata_log import next_producer_id
-from streamforge.gateway.durable import write_durably
 
 FILE = "producer-ids.json"
 _MODE = 0o640

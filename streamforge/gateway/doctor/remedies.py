@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamforge.durable import sync_directory, write_durably
 from streamforge.gateway.broker_format import cluster_id
 from streamforge.gateway.doctor import metadata_log
 from streamforge.gateway.doctor.copies import Contents, belong
@@ -23,7 +24,6 @@ from streamforge.gateway.doctor.files import (
 from streamforge.gateway.doctor.layout import METADATA_PARTITION, partitions, snapshots, topic_of
 from streamforge.gateway.doctor.report import Finding
 from streamforge.gateway.doctor.snapshots import BOOTSTRAP, NAME
-from streamforge.gateway.durable import sync_directory, write_durably
 
 FROM_COPY = "restored from the copy"
 MADE_ANEW = "made anew"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from streamforge.clock import now_us
-from streamforge.gateway.durable import write_durably
+from streamforge.durable import write_durably
 
 FILE = "doctor.json"
 _MODE = 0o640

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from streamforge.durable import sync_directory, write_durably
 from streamforge.errors import ConfigError, Fault
-from streamforge.gateway.durable import sync_directory, write_durably
 
 FILE = "failed-starts.json"
 MOST = 3

@@ -19,8 +19,8 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.clock import now_us
 from streamforge.codec import encode
+from streamforge.durable import write_durably
 from streamforge.errors import NotConnected, StreamForgeError
-from streamforge.gateway.durable import write_durably
 from streamforge.gateway.overflow import alarm_note
 from streamforge.gateway.overflow.alarm_note import AlarmNote
 from streamforge.gateway.overflow.eviction import Eviction, alarm, event, from_json, undelivered

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from streamforge.gateway.durable import write_durably
+from streamforge.durable import write_durably
 
 FILE = "alarm.json"
 

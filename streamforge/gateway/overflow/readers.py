@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streamforge.durable import write_durably
 from streamforge.errors import ConfigError
-from streamforge.gateway.durable import write_durably
 from streamforge.gateway.instances import Role, instances
 from streamforge.gateway.overflow.plan import Held
 from streamforge.gateway.principals import PRINCIPALS

@@ -4,7 +4,7 @@ from random import Random
 
 from streamforge.adapters.epochs import noted
 from streamforge.errors import NotConnected
-from streamforge.gateway.losses import Promise
+from streamforge.gateway.cut_losses import Promise
 from streamforge.gateway.reconcile import reconcile
 from streamforge.incarnations import Incarnations
 from tests.faults.simulated.life import Killed, Life

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamforge.gateway.losses import Around, Loss, Promise, losses
+from streamforge.gateway.cut_losses import Around, Loss, Promise, losses
 
 FIFTY = Around(ends={("plant", 1): 50})
 
