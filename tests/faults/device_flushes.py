@@ -14,8 +14,8 @@ from tests.faults.rig import Rig
 from tests.faults.seen import Seen
 from tests.faults.slow_sync import READINGS
 
-# What a boot wrote is on the disk, and the broker has done its first rounds.
-SETTLE_SECONDS = 20.0
+# What a boot wrote is on the disk, and the broker has done its first rounds, half a minute after its start.
+SETTLE_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
