@@ -10,8 +10,18 @@ from pathlib import Path
 
 from streamforge import logs
 from streamforge.gateway import places
-from streamforge.gateway.doctor import ballast, beyond_repair, copies, incarnation, producer_ids, remedies, starts
+from streamforge.gateway.doctor import (
+    ballast,
+    beyond_repair,
+    copies,
+    events,
+    incarnation,
+    producer_ids,
+    remedies,
+    starts,
+)
 from streamforge.gateway.doctor.report import Finding, boot_id, write_report
+from streamforge.gateway.event_spool import EventSpool, place
 from streamforge.logs import Log
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED
 
@@ -31,6 +41,7 @@ def main() -> int:
         write_report(kafka, findings)
     except OSError as error:
         _log.error("doctor_report_not_written", reason=str(error))
+    events.spool(findings, EventSpool(place(places.root())))
     return EXIT_STOPPED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.gateway import kafka_doctor
+from streamforge.gateway import event_spool, kafka_doctor
 from streamforge.gateway.doctor import aside, copies, remedies
 from streamforge.gateway.doctor.files import Kind, fault, partition_metadata, properties
 from streamforge.gateway.doctor.incarnation import keep
@@ -36,6 +36,7 @@ DAMAGES = {
 @pytest.fixture
 def kafka(tmp_path: Path) -> Path:
     kafka = tmp_path / "kafka"
+    event_spool.place(tmp_path).mkdir(parents=True)
     log_directory(kafka / "data")
     copies.CopyKeeper(kafka).look()
     keep(kafka, tmp_path, boot_id())  # or the first look at it would be a new incarnation
