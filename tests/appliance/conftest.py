@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.appliance.container import REPOSITORY, Container
-from tests.appliance.demo import wait_for_flow
-from tests.appliance.plant import ADAPTER, PLANT_TOML, UNITS, Plant
+from tests.appliance.plant import UNITS, Plant, under_load
 
 # STREAMFORGE_LIVE=1: the checkout's package and units over the image's, for work on the tests themselves.
 LIVE = bool(os.environ.get("STREAMFORGE_LIVE"))
-LOAD_INTERVAL_MS = 100
 
 
 @pytest.fixture(scope="module")
 def booted() -> Iterator[Plant]:
-    """A booted appliance whose adapter reads the simulated plant ten times as often as in the demo."""
-    with Container(live=LIVE) as container:
-        wait_for_flow(container)
-        plant = Plant(container)
-        if LIVE:
-            shutil.copytree(REPOSITORY / "units", plant.root / "run/systemd/system", dirs_exist_ok=True)
-            plant.shell("systemctl daemon-reload")
-        edit = f"s/^poll_interval_ms = .*/poll_interval_ms = {LOAD_INTERVAL_MS}/"
-        plant.shell(f"cp -rL /etc/streamforge /run/load && sed -i '{edit}' /run/load/{PLANT_TOML}")
-        plant.shell("streamforge apply /run/load")
-        plant.wait("the adapter", lambda: plant.is_well(ADAPTER))
+    """A booted appliance under load."""
+    with under_load(live=LIVE) as plant:
         yield plant
 
 

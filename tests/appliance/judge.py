@@ -54,17 +54,25 @@ class Verdict:
 
 def ask(container: Container) -> Verdict:
     """Judge the container as it stands now."""
-    command = ["nsenter", "--target", str(container.leader), "--net", "--", sys.executable, "-m", __name__]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    text = subprocess.check_output([*command, str(container.leader)], text=True, env=environment, timeout=120)
-    return Verdict(**json.loads(text))
+    words, environment = command(container, __name__)
+    return Verdict(**json.loads(subprocess.check_output(words, text=True, env=environment, timeout=120)))
+
+
+def command(container: Container, module: str) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment of a module that runs beside the container's network; its argument is the leader."""
+    words = ["nsenter", "--target", str(container.leader), "--net", "--", sys.executable, "-m", module]
+    return [*words, str(container.leader)], {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+def connection(root: Path) -> Connection:
+    """To the broker at hand, as its admin whose password lies below `root`."""
+    password = (root / PASSWORD).read_text().strip()
+    return Connection(bootstrap="127.0.0.1:9092", username="admin", password=password, client_id="judge")
 
 
 def judge(root: Path) -> Verdict:
     """Count everything in the broker at hand and in the export below `root`."""
-    admin = Connection(
-        bootstrap="127.0.0.1:9092", username="admin", password=(root / PASSWORD).read_text().strip(), client_id="judge"
-    )
+    admin = connection(root)
     raw, clean = checker.in_topic(admin, "telemetry.raw"), checker.in_topic(admin, "telemetry.clean")
     export = checker.in_export(root / EXPORT)
     windows = {topic: checker.windows(admin, topic) for topic in WINDOWS}

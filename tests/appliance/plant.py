@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from streamforge.health import ask
-from tests.appliance.container import Container
+from tests.appliance.container import REPOSITORY, Container
+from tests.appliance.demo import wait_for_flow
 from tests.appliance.judge import Verdict
 from tests.appliance.judge import ask as ask_judge
 
 KAFKA, SYNCD, WEB, SIM = "kafka", "streamforge-syncd", "streamforge-web", "streamforge-sim"
+OVERFLOW = "streamforge-overflow"
 ADAPTER, SINK = "streamforge-adapter-modbus-tcp@plant", "streamforge-sink-file@export"
 VALIDATOR, AGGREGATOR = "streamforge-transform-validator", "streamforge-transform-aggregator"
 UNITS = (KAFKA, SYNCD, ADAPTER, VALIDATOR, AGGREGATOR, SINK, WEB)
@@ -24,6 +27,7 @@ GENERATION = "/var/lib/streamforge/config/current"
 PLANT_TOML = "adapters/modbus-tcp/plant.toml"
 BACK_SECONDS = 60.0
 POLL_SECONDS = 0.1
+LOAD_INTERVAL_MS = 100
 
 
 class Plant:
@@ -160,3 +164,19 @@ class Plant:
             assert verdict.faults() == {}, verdict
             assert verdict.windows["telemetry.1s"] > 0
         return verdict
+
+
+@contextmanager
+def under_load(*, live: bool = False) -> Iterator[Plant]:
+    """A booted appliance whose adapter reads the simulated plant ten times as often as in the demo."""
+    with Container(live=live) as container:
+        wait_for_flow(container)
+        plant = Plant(container)
+        if live:
+            shutil.copytree(REPOSITORY / "units", plant.root / "run/systemd/system", dirs_exist_ok=True)
+            plant.shell("systemctl daemon-reload")
+        edit = f"s/^poll_interval_ms = .*/poll_interval_ms = {LOAD_INTERVAL_MS}/"
+        plant.shell(f"cp -rL /etc/streamforge /run/load && sed -i '{edit}' /run/load/{PLANT_TOML}")
+        plant.shell("streamforge apply /run/load")
+        plant.wait("the adapter", lambda: plant.is_well(ADAPTER))
+        yield plant

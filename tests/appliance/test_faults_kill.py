@@ -1,15 +1,19 @@
 """kill -9 of any process of ours under load: everything comes back by itself, and nothing is lost or doubled."""
 
+import os
 import random
+import secrets
 import signal
 import time
 
 import pytest
 
+from tests.appliance.at_random import A_DECK, deck, play_in
 from tests.appliance.plant import KAFKA, UNITS, Plant
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(240)]
 KILLS = 2
+SEED = os.environ.get("STREAMFORGE_SEED") or secrets.token_hex(4)
 
 
 def kill(plant: Plant, unit: str, *, jvm: bool = False) -> None:
@@ -46,3 +50,11 @@ def test_kill_9_of_all_at_once_loses_and_doubles_nothing(plant: Plant) -> None:
     plant.wait_for_work()
     plant.assert_balanced()
     plant.assert_nothing_lost_or_doubled()
+
+
+def test_kills_and_hangs_of_everything_at_random_moments_lose_and_double_nothing(plant: Plant) -> None:
+    """Half a deck; how soon a hang is noticed is a busy machine's matter, too, and not judged here."""
+    seen = play_in(plant, SEED, deck(SEED, 0)[: A_DECK // 2])
+    said = [text for one in seen for text in one.breaches if not text.startswith("hang")]
+    assert (said, seen[-1].lost, seen[-1].doubled) == ([], 0, 0), f"seed {SEED}: {seen}"
+    assert seen[-1].acknowledged > 0

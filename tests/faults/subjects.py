@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.appliance import at_random
 from tests.faults import away, chain_cuts, damage, kills, small_files, storm
 from tests.faults.seen import Seen
 from tests.faults.simulated import play as simulated
@@ -47,6 +48,7 @@ SUBJECTS = (
     *(Subject(name=name, option="kills", play=play) for name, play in kills.KILLS.items()),
     Subject(name="kill-all-units", option="storms", play=storm.play),
     *(Subject(name=name, option="stops", play=play) for name, play in kills.STOPS.items()),
+    Subject(name="appliance", option="appliance-kills", play=at_random.play),
     Subject(name="broker-away", option="absences", play=away.play),
     Subject(name="chain-cut", option="chain-cuts", play=chain_cuts.play_shipped, needs_disk=True),
     Subject(name="chain-cut-cache", option="chain-cuts", play=chain_cuts.play_on_a_cache, needs_disk=True),
