@@ -98,6 +98,7 @@ class LedgerKeeper:
             missing=_missing(rows) if is_told else 0,
             growth_per_second=(figures["waiting"] - before.waiting) / seconds if before and seconds > 0 else None,
             note=next((row.note for row in rows if row.note), ""),
+            is_judged=all(row.is_judged for row in rows),
             **figures,
         )
 

@@ -112,7 +112,8 @@ class SinkLedger:
     """Readings for one way out since the count began: read = delivered + waiting + rejected + evicted.
 
     `missing` is what it lacks in this balance, once it was so twice in a row. `growth_per_second` of what waits, below
-    zero where it drains; None at a first look. `note` says why figures may not be of now.
+    zero where it drains; None at a first look. `note` says why figures may not be of now. Without
+    `is_judged` not everything could be counted.
     """
 
     name: str
@@ -124,6 +125,12 @@ class SinkLedger:
     missing: int = 0
     growth_per_second: float | None = None
     note: str = ""
+    is_judged: bool = True
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every reading is accounted for."""
+        return self.is_judged and self.read == self.delivered + self.waiting + self.rejected + self.evicted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 from streamforge.web import diagnosis, words
 from streamforge.web.diagnosis import Diagnosis
-from streamforge.web.snapshot import Snapshot, UnitState
+from streamforge.web.snapshot import Snapshot, Unit, UnitState
 
 LAG_RECORDS = 1000
+_SINK = "streamforge-sink-"
 _DOWN = {
     UnitState.FAILED: "has failed",
     UnitState.STOPPED: "does not run",
@@ -66,8 +67,7 @@ def _number_that_matters(snapshot: Snapshot, overall: Overall, rate: float) -> s
     )
     if overall in (Overall.FAILED, Overall.UNHEALTHY) and bad_units:
         more = f", and {len(bad_units) - 1} more" if len(bad_units) > 1 else ""
-        name = diagnosis.readable(bad_units[0].name)
-        return f"{name[:1].lower()}{name[1:]} {_DOWN[bad_units[0].state]}{more}"
+        return f"{_said_to_be_down(bad_units[0])}{more}"
     if overall is Overall.STARTING:
         return "the gateway is coming up"
     return _trouble_outside(snapshot) or _all_well(snapshot, overall, rate)
@@ -85,12 +85,24 @@ def _trouble_outside(snapshot: Snapshot) -> str:
 def _all_well(snapshot: Snapshot, overall: Overall, rate: float) -> str:
     total = len(snapshot.devices)
     if overall is Overall.DEGRADED:
-        ill = next((unit for unit in snapshot.units if unit.state is UnitState.DEGRADED), None)
-        return f"{diagnosis.readable(ill.name)}: {ill.status}" if ill is not None and ill.status else "see what to do"
+        return _who_is_ill(snapshot)
     if not total:
         return "no device is configured yet"
     answer = f"all {total} devices answer" if total > 1 else "1 device answers"
     return f"{answer}, {words.rate(rate)} readings a second"
+
+
+def _who_is_ill(snapshot: Snapshot) -> str:
+    ill = next((unit for unit in snapshot.units if unit.state is UnitState.DEGRADED and unit.status), None)
+    if ill is not None:
+        return f"{diagnosis.readable(ill.name)}: {ill.status}"
+    down = next((unit for unit in snapshot.units if unit.state in _DOWN), None)
+    return _said_to_be_down(down) if down is not None else "see what to do"
+
+
+def _said_to_be_down(unit: Unit) -> str:
+    name = diagnosis.readable(unit.name)
+    return f"{name[:1].lower()}{name[1:]} {_DOWN[unit.state]}"
 
 
 def is_log_down(snapshot: Snapshot) -> bool:
@@ -109,6 +121,13 @@ def is_disk_bad(snapshot: Snapshot) -> bool:
 def is_log_full(snapshot: Snapshot) -> bool:
     """Whether there is no room for what is read now."""
     return any(unit.name == diagnosis.OVERFLOW and unit.state is UnitState.UNHEALTHY for unit in snapshot.units)
+
+
+def _sinks_down(snapshot: Snapshot) -> list[Unit]:
+    """Ways out that are configured and say nothing, because they do not run."""
+    heard = {sink.unit for sink in snapshot.sinks}
+    down = (unit for unit in snapshot.units if unit.name.startswith(_SINK) and unit.state in _DOWN)
+    return [unit for unit in down if unit.name not in heard]
 
 
 def _not_kept(snapshot: Snapshot) -> str:
@@ -132,6 +151,8 @@ def _safe(snapshot: Snapshot) -> str:
         kept = f"{words.plural(snapshot.ledger.evicted, 'reading')} had to give way before delivery."
     else:
         kept = "Everything read is kept."
+    if silent := [one.name.removeprefix(_SINK).replace("@", "/") for one in _sinks_down(snapshot)]:
+        return f"{kept} For {words.listed(silent)} it waits in the log until that runs again."
     if waiting:
         names = " and ".join(sink.name for sink in waiting)
         return f"{kept} Data out to {names} waits and goes on by itself."

@@ -82,7 +82,7 @@ def test_it_balances_while_units_stop_and_the_log_gives_way(site: Site) -> None:
     site.wait_for("a backlog", lambda: taken(site).totals()["waiting"] > before + 2000)
     waiting = taken(site)
     assert waiting.balanced, waiting.to_json()
-    assert waiting.rows[0].note == "does not run: as it noted last"
+    assert waiting.rows[0].note == "does not run: delivered as it noted last"
 
     evict_half_of_what_waits(site)
     evicted = taken(site)

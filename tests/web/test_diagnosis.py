@@ -34,6 +34,17 @@ def test_a_gateway_that_is_well_has_nothing_to_do() -> None:
     assert found.safe == "Everything read is kept. Delivery is up to date."
 
 
+def test_a_way_out_that_was_stopped_is_named_and_what_it_has_not_got_waits() -> None:
+    stopped = Unit(name=FILE.unit, state=UnitState.STOPPED)
+    found = verdict(replace(WELL, units=(ADAPTER, stopped), sinks=()))
+    assert found.headline == "Degraded: sink file/export does not run"
+    assert found.safe == "Everything read is kept. For file/export it waits in the log until that runs again."
+
+
+def test_without_any_way_out_nothing_is_delivered() -> None:
+    assert verdict(replace(WELL, sinks=())).safe.endswith("Nothing is delivered: no way out is configured.")
+
+
 def test_one_silent_device_of_two_at_one_address_is_the_devices_fault() -> None:
     silent = replace(BOILER, state="OFFLINE", last_success_us=NOW - 5 * MINUTE, last_error="no answer in 1 s")
     found = verdict(replace(WELL, devices=(PUMP, silent)))

@@ -53,13 +53,25 @@ def test_the_ill_services_stand_first_and_what_had_one_job_only_when_it_failed()
 
 @pytest.mark.parametrize(
     ("kafka", "expected"),
-    [(UnitState.HEALTHY, 12), (UnitState.STOPPED, None), (UnitState.STARTING, None)],
+    [
+        (UnitState.HEALTHY, (12, "record")),
+        (UnitState.STOPPED, (None, "record")),
+        (UnitState.STARTING, (None, "record")),
+    ],
 )
-def test_what_waits_is_not_known_while_the_log_is_away(kafka: UnitState, expected: int | None) -> None:
+def test_what_waits_is_not_known_while_the_log_is_away(kafka: UnitState, expected: tuple[int | None, str]) -> None:
     sinks = tuple(
         Sink(unit=f"u{lag}", target="file", instance="x", state=UnitState.HEALTHY, lag_records=lag) for lag in (5, 7)
     )
     assert waiting(replace(WELL, units=(Unit(name="kafka", state=kafka),), sinks=sinks)) == expected
+
+
+def test_for_a_way_out_that_does_not_run_readings_wait_as_the_ledger_counts_them() -> None:
+    stopped = out(name="file/x", read=1988, waiting=1988, note="does not run: delivered as it noted last")
+    runs = out(name="postgres/x", read=1988, delivered=1980, waiting=8)
+    sinks = (Sink(unit="u", target="postgres", instance="x", state=UnitState.HEALTHY, lag_records=1),)
+    snapshot = replace(WELL, sinks=sinks, ledger=Ledger(taken_us=1, sinks=(stopped, runs)))
+    assert waiting(snapshot) == (1996, "reading")
 
 
 def cut(number: int, at_least: int | None = None, at_most: int | None = None) -> Said:
@@ -103,7 +115,15 @@ def test_every_way_out_has_its_own_balance_and_what_does_not_add_up_is_marked() 
 
 
 def test_what_is_not_of_now_is_said() -> None:
-    assert "file/x does not run: as it noted last." in shown(out(read=5, note="does not run: as it noted last"))
+    note = "does not run: delivered as it noted last"
+    assert f"file/x {note}." in shown(out(read=5, note=note))
+
+
+def test_a_ledger_that_adds_up_says_so_and_one_that_was_not_counted_does_not() -> None:
+    adds_up = "Adds up: every reading is accounted for."
+    assert adds_up in shown(out(read=10, delivered=7, waiting=3))
+    assert adds_up not in shown(out(read=10, delivered=7, waiting=2))
+    assert adds_up not in shown(out(read=10, delivered=7, waiting=3, is_judged=False))
 
 
 def test_nothing_counted_yet_is_said_in_words() -> None:

@@ -22,7 +22,7 @@ SETTLE_SECONDS = 3.0
 PACE = Pace(least_bytes=1, wait_ms=100, most_records=2000)
 NOT_REACHED = "has not reached its target yet: what stands there is not known"
 NOT_KNOWN = "does not run and left no note: what its target holds is not known"
-AS_NOTED = "does not run: as it noted last"
+AS_NOTED = "does not run: delivered as it noted last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

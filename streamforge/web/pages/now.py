@@ -36,9 +36,17 @@ def blocks(view: View) -> dict[str, str]:
     }
 
 
-def waiting(snapshot: Snapshot) -> int | None:
-    """Records that sinks have still to deliver; None while the log is away: then nobody can know."""
-    return None if is_log_down(snapshot) else sum(sink.lag_records for sink in snapshot.sinks)
+def waiting(snapshot: Snapshot) -> tuple[int | None, str]:
+    """What sinks have still to deliver, and of what that is a number. None while the log is away: nobody can know.
+
+    Records, as the sinks say; where one does not run, readings, as the ledger counts them.
+    """
+    if is_log_down(snapshot):
+        return None, "record"
+    ledger = snapshot.ledger.sinks if snapshot.ledger is not None else ()
+    if any(one.note for one in ledger):
+        return sum(one.waiting for one in ledger), "reading"
+    return sum(sink.lag_records for sink in snapshot.sinks), "record"
 
 
 def newest(snapshot: Snapshot) -> Sequence[Said]:
