@@ -70,9 +70,12 @@ class Fault:
     def name(self) -> str:
         """The row of the table."""
         if self.signal == signal.SIGKILL:
-            return f"appliance: kill -9 of the {self.victim.name}, among others"
-        span = "until its watchdog" if self.hang_seconds is None else "for a moment"
-        return f"appliance: SIGSTOP of the {self.victim.name} {span}, among others"
+            return f"appliance: kill -9 of the {self.victim.name}"
+        if self.hang_seconds is not None:
+            return "appliance: SIGSTOP of any unit for a moment"
+        return (
+            f"appliance: SIGSTOP of {'the broker' if self.victim.unit == KAFKA else 'another unit'} until its watchdog"
+        )
 
 
 def deck(seed: str, number: int) -> list[Fault]:
