@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.appliance.conftest import LIVE
 from tests.appliance.container import Container
@@ -190,6 +191,36 @@ def test_an_unplugged_plant_is_one_thing_to_do_with_the_next_hand_movement(now: 
     assert now.locator(".todo > .high").count() == 1
     plant.shell(f"systemctl start {SIM}")
     says(now, "state", "Normal: all 3 devices answer")
+
+
+def test_a_fault_drill_shows_the_backlog_of_a_stopped_sink_grow_and_drain(now: Page, plant: Plant) -> None:
+    plant.shell(f"systemctl stop '{SINK}'")
+    says(now, "state", "Degraded: sink file/export does not run")
+    says(now, "state", "Everything read is kept. For file/export it waits in the log until that runs again.")
+    says(now, "todo", f"systemctl start {SINK}")
+    says(now, "ledger", "growing by")
+    says(now, "figures", "readings to deliver")
+    before = on_screen(now, "waiting")
+    expect(figure(now, "waiting")).not_to_have_text(figure(now, "waiting").inner_text(), timeout=SEEN_MS)
+    assert on_screen(now, "waiting") > before > 0
+    says(now, "ledger", "Adds up: every reading is accounted for.")
+    plant.shell(f"systemctl start '{SINK}'; systemctl stop {SIM}")  # nothing new, so that the end of it can be seen
+    says(now, "ledger", "file/export nothing waits")
+    says(now, "ledger", "Adds up: every reading is accounted for.")
+    assert on_screen(now, "read") == on_screen(now, "delivered") + on_screen(now, "rejected")
+    plant.shell(f"systemctl start {SIM}")
+    says(now, "state", "Normal: all 3 devices answer")
+    plant.assert_balanced()
+
+
+def figure(page: Page, name: str) -> Locator:
+    """One figure of the ledger of the one way out."""
+    return page.locator('[data-live="ledger"] .legend li').filter(has_text=re.compile(rf"{name}\s*$"))
+
+
+def on_screen(page: Page, name: str) -> int:
+    """The figure as it stands on the screen."""
+    return int(re.sub(r"[^0-9]", "", figure(page, name).inner_text()))
 
 
 def test_without_the_log_the_page_stays_and_says_so(now: Page, plant: Plant, url: str) -> None:
