@@ -27,6 +27,15 @@ class Clock(StrEnum):
     NOT_SYNCED = "clock not synced"
 
 
+SINK_PREFIX = "streamforge-sink-"
+DOWN = {
+    UnitState.FAILED: "has failed",
+    UnitState.STOPPED: "does not run",
+    UnitState.UNHEALTHY: "cannot work",
+    UnitState.SILENT: "does not answer",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One unit of the gateway; `name` is without ".service"."""
@@ -37,6 +46,11 @@ class Unit:
     since_us: int = 0
     restarts: int = 0
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def instance(self) -> str:
+        """A way out as people call it: target/instance."""
+        return self.name.removeprefix(SINK_PREFIX).replace("@", "/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,3 +187,10 @@ class Snapshot:
     ledger: Ledger | None = None
     cuts: tuple[Said, ...] = ()
     aside: tuple[str, ...] = ()
+
+    @property
+    def sinks_down(self) -> tuple[Unit, ...]:
+        """Ways out that are configured and say nothing, because they do not run."""
+        heard = {sink.unit for sink in self.sinks}
+        sinks = (unit for unit in self.units if unit.name.startswith(SINK_PREFIX) and unit.name not in heard)
+        return tuple(unit for unit in sinks if unit.state in DOWN)

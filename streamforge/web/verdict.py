@@ -6,16 +6,9 @@ from enum import StrEnum
 
 from streamforge.web import diagnosis, words
 from streamforge.web.diagnosis import Diagnosis
-from streamforge.web.snapshot import Snapshot, Unit, UnitState
+from streamforge.web.snapshot import DOWN, Snapshot, Unit, UnitState
 
 LAG_RECORDS = 1000
-_SINK = "streamforge-sink-"
-_DOWN = {
-    UnitState.FAILED: "has failed",
-    UnitState.STOPPED: "does not run",
-    UnitState.UNHEALTHY: "cannot work",
-    UnitState.SILENT: "does not answer",
-}
 
 
 class Overall(StrEnum):
@@ -63,7 +56,7 @@ def _overall(snapshot: Snapshot, todo: tuple[Diagnosis, ...]) -> Overall:
 def _number_that_matters(snapshot: Snapshot, overall: Overall, rate: float) -> str:
     # The log first: without it the others can only wait.
     bad_units = sorted(
-        (unit for unit in snapshot.units if unit.state in _DOWN), key=lambda unit: unit.name != diagnosis.KAFKA
+        (unit for unit in snapshot.units if unit.state in DOWN), key=lambda unit: unit.name != diagnosis.KAFKA
     )
     if overall in (Overall.FAILED, Overall.UNHEALTHY) and bad_units:
         more = f", and {len(bad_units) - 1} more" if len(bad_units) > 1 else ""
@@ -96,19 +89,19 @@ def _who_is_ill(snapshot: Snapshot) -> str:
     ill = next((unit for unit in snapshot.units if unit.state is UnitState.DEGRADED and unit.status), None)
     if ill is not None:
         return f"{diagnosis.readable(ill.name)}: {ill.status}"
-    down = next((unit for unit in snapshot.units if unit.state in _DOWN), None)
+    down = next((unit for unit in snapshot.units if unit.state in DOWN), None)
     return _said_to_be_down(down) if down is not None else "see what to do"
 
 
 def _said_to_be_down(unit: Unit) -> str:
     name = diagnosis.readable(unit.name)
-    return f"{name[:1].lower()}{name[1:]} {_DOWN[unit.state]}"
+    return f"{name[:1].lower()}{name[1:]} {DOWN[unit.state]}"
 
 
 def is_log_down(snapshot: Snapshot) -> bool:
     """Whether nothing can be written to the log now."""
     return any(
-        unit.name == diagnosis.KAFKA and (unit.state in _DOWN or unit.state is UnitState.STARTING)
+        unit.name == diagnosis.KAFKA and (unit.state in DOWN or unit.state is UnitState.STARTING)
         for unit in snapshot.units
     )
 
@@ -121,13 +114,6 @@ def is_disk_bad(snapshot: Snapshot) -> bool:
 def is_log_full(snapshot: Snapshot) -> bool:
     """Whether there is no room for what is read now."""
     return any(unit.name == diagnosis.OVERFLOW and unit.state is UnitState.UNHEALTHY for unit in snapshot.units)
-
-
-def _sinks_down(snapshot: Snapshot) -> list[Unit]:
-    """Ways out that are configured and say nothing, because they do not run."""
-    heard = {sink.unit for sink in snapshot.sinks}
-    down = (unit for unit in snapshot.units if unit.name.startswith(_SINK) and unit.state in _DOWN)
-    return [unit for unit in down if unit.name not in heard]
 
 
 def _not_kept(snapshot: Snapshot) -> str:
@@ -151,7 +137,7 @@ def _safe(snapshot: Snapshot) -> str:
         kept = f"{words.plural(snapshot.ledger.evicted, 'reading')} had to give way before delivery."
     else:
         kept = "Everything read is kept."
-    if silent := [one.name.removeprefix(_SINK).replace("@", "/") for one in _sinks_down(snapshot)]:
+    if silent := [one.instance for one in snapshot.sinks_down]:
         return f"{kept} For {words.listed(silent)} it waits in the log until that runs again."
     if waiting:
         names = " and ".join(sink.name for sink in waiting)
