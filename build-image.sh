@@ -178,11 +178,7 @@ bench() {
 campaign() {
   python_tools
   packages openjdk-17-jre-headless=java maven=mvn btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4 gcc=cc libc6-dev=/usr/include/dlfcn.h
-  case " $* " in *" --appliance-kills"*)
-    container_tools
-    build_alone container >&2
-    ;;
-  esac
+  case " $* " in *" --appliance-kills"*) container_tools; build_alone container >&2 ;; esac
   exec "$CACHE/venv/bin/python" -m tests.faults.campaign "$@"
 }
 

@@ -1,7 +1,9 @@
 """From a scan to the log."""
 
+import inspect
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +127,24 @@ def test_whatever_happens_every_reading_is_read_or_still_here(steps: list[int | 
         last.acknowledge(len(last.sent))
         outbox.settle()
     assert outbox.read == taken
+
+
+def test_what_waited_for_the_broker_goes_in_order_and_before_what_comes() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=1), Recorder()
+    put(outbox, 1, 2, 3)
+    outbox.pump(recorder, 1)
+    put(outbox, 4)
+    outbox.pump(recorder, 1)
+    assert [(batch.seq, batch.count_before) for batch in recorder.batches()] == [(1, 0), (2, 1), (3, 3), (4, 6)]
+
+
+def test_the_ring_of_a_unit_holds_64_mib_unless_told_otherwise() -> None:
+    assert inspect.signature(Outbox).parameters["most_bytes"].default == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("quality", list(TimeQuality))
+def test_a_batch_says_how_good_the_clock_was_when_it_was_read(quality: TimeQuality) -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=1), Recorder()
+    outbox.put(scan(1), 0, quality)
+    outbox.pump(recorder, 1)
+    assert [batch.time_quality for batch in recorder.batches()] == [quality]

@@ -1,5 +1,6 @@
 """What the image holds and how a fresh boot of it looks, in the container."""
 
+import json
 import os
 import shutil
 import socket
@@ -176,3 +177,6 @@ def test_it_stops_in_order_and_comes_back_with_its_readings() -> None:
         wait_for_flow(container)
         assert container.run("cat", "/var/lib/streamforge/gateway-id").stdout == before
         assert container.failed_units() == []
+        ledger = json.loads(container.run("streamforge", "ledger", "--json").stdout)
+        assert ledger["balanced"] is True, ledger
+        assert len({row["epoch"] for row in ledger["rows"]}) >= 2, "epochs of both boots"

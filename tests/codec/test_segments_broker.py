@@ -97,3 +97,14 @@ def test_the_valid_end_is_where_the_broker_goes_on_after_a_power_cut(tmp_path: P
         reader.close()
     assert [expected[place] for place in places[2:]] == [1500, expected[places[3]], 0, 1500]
     assert all(0 < expected[place] < 1500 for place in (places[0], places[1], places[3]))
+
+
+def test_what_a_unit_writes_lies_compressed_on_the_disk_from_the_start(broker: ThrowAwayBroker) -> None:
+    place = Partition("audit_trail")
+    producer = Producer(broker.connection("admin"), (place.topic,))
+    for number in range(50):
+        producer.send(place, b"pump", b"%d reading" % number, (), lambda _offset: None)
+    producer.flush(20)
+    producer.close()
+    batches = [one for one in walk(folder(broker, place)) if isinstance(one, Batch)]
+    assert {one.compression for one in batches} == {Compression.LZ4}

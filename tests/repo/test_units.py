@@ -94,3 +94,42 @@ def test_the_broker_asks_for_reconcile_whenever_it_serves_and_waits_for_nothing(
     reconcile = (REPOSITORY / "units/streamforge-reconcile.service").read_text(encoding="utf-8")
     assert "After=kafka.service" in reconcile
     assert "RemainAfterExit=yes" in reconcile, "or every start of an adapter, which wants it, would run it again"
+
+
+@pytest.mark.parametrize("kind", ["adapter", "transform", "sink"])
+def test_who_writes_or_reads_the_log_starts_after_reconcile(kind: str) -> None:
+    lines = (
+        (REPOSITORY / f"units/streamforge-{kind}-.service.d/20-{kind}.conf").read_text(encoding="utf-8").splitlines()
+    )
+    after = next(line for line in lines if line.startswith("After="))
+    wants = next(line for line in lines if line.startswith("Wants="))
+    assert "streamforge-reconcile.service" in after
+    assert "streamforge-reconcile.service" in wants
+
+
+def test_the_doctor_comes_before_the_broker_and_the_barrier_before_both() -> None:
+    kafka = (REPOSITORY / "units/kafka.service").read_text(encoding="utf-8").splitlines()
+    starts = [line for line in kafka if line.startswith("ExecStart")]
+    assert starts.index("ExecStartPre=-/usr/bin/streamforge doctor") < starts.index(
+        "ExecStart=/usr/bin/streamforge kafka"
+    )
+    syncd = (REPOSITORY / "units/streamforge-syncd.service").read_text(encoding="utf-8").splitlines()
+    assert "Before=kafka.service" in syncd
+    assert not [line for line in syncd if line.startswith(("After=", "Requires=", "Wants="))], "it waits for nobody"
+
+
+def test_every_lasting_unit_has_a_bound_of_its_memory() -> None:
+    lasting = [
+        name for name in UNITS if "Type=oneshot" not in (REPOSITORY / "units" / name).read_text(encoding="utf-8")
+    ]
+    unbounded = [name for name in lasting if not any("MemoryMax=" in text for text in configuration_of(name))]
+    assert unbounded == []
+
+
+def configuration_of(unit: str) -> list[str]:
+    """The text of a unit and of the drop-ins of its own and of its prefixes."""
+    folder = REPOSITORY / "units"
+    words = unit.removesuffix(".service").split("-")
+    names = [unit, *("-".join([*words[:count], ""]) + ".service" for count in range(1, len(words)))]
+    drop_ins = [path for name in names for path in sorted((folder / f"{name}.d").glob("*.conf"))]
+    return [path.read_text(encoding="utf-8") for path in [folder / unit, *drop_ins]]
