@@ -11,7 +11,7 @@ from streamforge.progress import Stored
 from streamforge.transforms.base import Emit, Transform, TransformConfig
 from streamforge.transforms.merging import Merging, readings_of
 from streamforge.transforms.samples import Samples, Strip, numbers
-from streamforge.transforms.windows import Asset, Timing, Windows
+from streamforge.transforms.windows import Asset, Standing, Timing, Windows
 
 SECOND_US = 1_000_000
 DISORDER_US = 5 * SECOND_US
@@ -124,11 +124,12 @@ class Aggregator(Transform[AggregatorConfig]):
         """The oldest input offset of a window that is open or retained, or of a watermark."""
         return self._windows.holding()
 
-    def standing(self, stored: Stored) -> None:
+    def standing(self, stored: Stored, next_offset: int) -> None:
         """An own output in the log: its window is told again only with more readings, as the next revision."""
         record = stored.record
         if isinstance(record, AggregateBatch):
-            self._windows.stands(record.asset_id, record.window_start_us, record.revision, readings_of(record))
+            standing = Standing(record.revision, readings_of(record), next_offset)
+            self._windows.stands(record.asset_id, record.window_start_us, standing)
 
     def _emits(self, told: Iterable[AggregateBatch]) -> list[Emit]:
         return [Emit(topic=self.output, key=batch.asset_id, record=batch) for batch in told]

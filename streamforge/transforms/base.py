@@ -66,8 +66,11 @@ class Transform(ABC, Generic[C]):
         """The oldest input offset that a restart must re-read; None = nothing before the next input."""
         return None
 
-    def standing(self, stored: Stored) -> None:
-        """One own output record that stands in the main output topic; told before `replay`, oldest first."""
+    def standing(self, stored: Stored, next_offset: int) -> None:
+        """One own output record that stands in the main output topic, and the input position that it covers.
+
+        Told before `replay`, oldest first. Of inputs that a power cut took positions may lie beyond the input's end.
+        """
 
     def replay(self, stored: Stored) -> Iterable[Emit]:
         """Re-read an input whose outputs were decided before a restart.

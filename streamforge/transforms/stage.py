@@ -1,7 +1,7 @@
 """One stage on one partition: reads, applies, writes, and goes on after a restart exactly where its output ends."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from streamforge.progress import Partition, Position
 from streamforge.transforms.base import Emit, Transform
 from streamforge.transforms.last_mark import last_mark
 from streamforge.transforms.losses import EVENTS, Counts, data_loss, hole_before, hole_headers
-from streamforge.transforms.marks import Mark, SideMark, read_mark, read_side_mark
+from streamforge.transforms.marks import Mark, read_mark
+from streamforge.transforms.sides import Sides
 
 _log = Log("transform")
 FLUSH_SECONDS = 2.0
@@ -61,9 +62,7 @@ class Stage:
         # The oldest input that a restart reads again, as the newest own output says it.
         self._hold_offset = 0
         self._incarnations = Incarnations()
-        self._side_next: dict[str, int] = {}
-        self._side_ahead: dict[str, deque[tuple[int, int]]] = {topic: deque() for topic in transform.sides}
-        self._standing_sides: Counter[tuple[str, int]] = Counter()
+        self._sides = Sides(self.place, transform.sides, self._writer)
         self._due: list[_Due] = []
         self._is_side_sent = False
         self._groups: deque[_Group] = deque()
@@ -82,12 +81,12 @@ class Stage:
         starts, ends = reader.starts([self.place, self._out]), reader.ends([self.place, self._out])
         self._out_next = ends[self._out]
         mark, _ = last_mark(reader, self._out)
+        if mark is not None:
+            self.next_offset = self._clamped(mark.position, ends[self.place])
+            self._hold_offset = min(mark.hold, self.next_offset)
+        yield from self._learn_sides(reader, mark)
         if mark is None:
-            yield from self._learn_sides(reader, {})
             return
-        self.next_offset = self._clamped(mark.position, ends[self.place])
-        self._hold_offset = min(mark.hold, self.next_offset)
-        yield from self._learn_sides(reader, self._sides_since(mark))
         for fetched in reader.stretch(self._out, max(mark.scan, starts[self._out]), ends[self._out]):
             self._tell_standing(fetched)
             yield
@@ -96,51 +95,26 @@ class Stage:
             yield
         self.finish()
 
+    def _learn_sides(self, reader: Reader, mark: Mark | None) -> Iterator[None]:
+        """What stands of them ahead of the position counts as just sent: perhaps nobody has waited for the disk yet."""
+        yield from self._sides.learn(reader, mark, self.next_offset)
+        for topic in self._sides.found():
+            self._producer.settle(topic)
+            self._is_side_sent = True
+
     def _clamped(self, position: Position, end: int) -> int:
         offset = min(self._incarnations.clamp(self.place, position).next_offset, end)
         if offset < position.next_offset:
             _log.warning("position_clamped", topic=self.place.topic, position=position.next_offset, to=offset)
         return offset
 
-    def _sides_since(self, mark: Mark) -> Mapping[str, int]:
-        """Where to look for own side outputs: the mark's offsets, in the incarnation in force."""
-        number, incarnation = self.place.number, mark.position.incarnation
-        return {
-            topic: self._incarnations.clamp(
-                Partition(topic, number), Position(next_offset=offset, incarnation=incarnation)
-            ).next_offset
-            for topic, offset in mark.sides.items()
-        }
-
-    def _learn_sides(self, reader: Reader, since: Mapping[str, int]) -> Iterator[None]:
-        """Take note of own side outputs beyond the position."""
-        for topic in self._transform.sides:
-            side = Partition(topic, self.place.number)
-            end = reader.ends([side])[side]
-            first = max(since.get(topic, 0), reader.starts([side])[side])
-            self._side_next[topic] = end
-            for fetched in reader.stretch(side, first, end):
-                mark = read_side_mark(fetched.headers)
-                if mark is not None and mark.writer == self._writer and self._is_ahead(mark):
-                    self._standing_sides[topic, mark.input_offset] += 1
-                    self._side_ahead[topic].append((mark.input_offset, fetched.offset))
-                yield
-            if self._side_ahead[topic]:
-                self._producer.settle(topic)
-                self._is_side_sent = True
-
-    def _is_ahead(self, mark: SideMark) -> bool:
-        """Whether it is of an input that is still to come: not of one that was lost, and its offset given out anew."""
-        at = Position(next_offset=mark.input_offset + 1, incarnation=mark.incarnation)
-        is_there = self._incarnations.clamp(self.place, at).next_offset == at.next_offset
-        return is_there and mark.input_offset >= self.next_offset
-
     def _tell_standing(self, fetched: Fetched) -> None:
         mark = read_mark(fetched.headers)
-        if mark is not None:
-            self._written.append((mark.position.next_offset, fetched.offset))
+        if mark is None:
+            return
+        self._written.append((mark.position.next_offset, fetched.offset))
         try:
-            self._transform.standing(stored(fetched))
+            self._transform.standing(stored(fetched), mark.position.next_offset)
         except Rejected as error:
             _log.warning("own_output_unreadable", topic=self._out.topic, offset=fetched.offset, reason=error.reason)
 
@@ -151,7 +125,11 @@ class Stage:
             return
         self._counts.note(record.record)
         hold = self._hold(fetched.offset)
-        self._collect(self._transform.replay(record), self.next_offset, hold, side_offset=None)
+        missing = self._transform.replay(record)
+        # Outputs are written in order of their inputs. So only of the last one some may not stand; of those before it
+        # what does not stand any more was evicted.
+        if fetched.offset + 1 == self.next_offset:
+            self._collect(missing, self.next_offset, hold, side_offset=None)
 
     def take(self, fetched: Fetched) -> None:
         """The next input; one that this stage has had already is passed over."""
@@ -223,40 +201,16 @@ class Stage:
             self._groups.append(group)
 
     def _send_side(self, emit: Emit, input_offset: int) -> None:
-        if self._standing_sides[emit.topic, input_offset] > 0:
-            self._standing_sides[emit.topic, input_offset] -= 1
+        if self._sides.stands(emit.topic, input_offset):
             return
-        headers = SideMark(
-            writer=self._writer, input_offset=input_offset, incarnation=self._incarnations.current
-        ).headers()
-        place = Partition(emit.topic, self.place.number)
+        place, headers = self._sides.partition(emit.topic), self._sides.headers(input_offset)
+        noted = self._sides.noted(emit.topic, input_offset)
         try:
-            noted = self._side_noted(emit.topic, input_offset)
             self._producer.send(place, emit.key.encode(), encode(emit.record), headers, noted)
         except Rejected as error:
             self._warn_once("output_refused", topic=emit.topic, key=emit.key, reason=error.reason)
             return
         self._is_side_sent = True
-
-    def _side_noted(self, topic: str, input_offset: int) -> Callable[[int], None]:
-        def noted(offset: int) -> None:
-            self._side_next[topic] = max(self._side_next.get(topic, 0), offset + 1)
-            self._side_ahead[topic].append((input_offset, offset))
-
-        return noted
-
-    def _sides(self, next_offset: int) -> dict[str, int]:
-        """Where a restart from this position looks for side outputs: not beyond the first of a later input.
-
-        Side outputs of a whole poll stand before its first main output is sent, and the last ones may never be.
-        """
-        sides = dict(self._side_next)
-        for topic, ahead in self._side_ahead.items():
-            while ahead and ahead[0][0] < next_offset:
-                ahead.popleft()
-            if ahead:
-                sides[topic] = ahead[0][1]
-        return sides
 
     def finish(self) -> bool:
         """Send the main outputs collected so far, after their side outputs are acknowledged; False = not yet."""
@@ -278,7 +232,7 @@ class Stage:
             position=Position(next_offset=due.next_offset, incarnation=self._incarnations.current),
             hold=hold,
             scan=self._scan(hold),
-            sides=self._sides(due.next_offset),
+            sides=self._sides.since(due.next_offset),
         )
         headers = (*mark.headers(), *hole_headers(due.hole))
         count = rows(due.emit.record)

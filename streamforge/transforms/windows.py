@@ -13,12 +13,15 @@ The rules, each a function of a short stretch of the input, so that a restart de
 a replay from there windows kept before are whole; a window that was forgotten before may be rebuilt in part, and then
 stays untold because the one that stands covers at least as much. That needs every own output that an input at or after
 `holding` caused to be told by `stands`.
+
+What stands is forgotten like a window, but never before the input that caused it has passed: a replay may meet a late
+clock first, from before it was set back, and the windows told after that are not over yet.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from streamforge.model import AggregateBatch
 from streamforge.transforms.latest import Latest
@@ -70,6 +73,14 @@ class Window(Generic[W]):
         self.is_changed = False
 
 
+class Standing(NamedTuple):
+    """One own output in the log: its window's revision and readings, and the input position that it covers."""
+
+    revision: int
+    total: int
+    next_offset: int
+
+
 class Asset(Generic[W]):
     """The windows of one asset and its place in time."""
 
@@ -94,16 +105,16 @@ class Windows(Generic[W]):
         self._timing = timing
         self._make = make
         self._assets: OrderedDict[str, Asset[W]] = OrderedDict()  # the longest silent first
-        self._standing: dict[str, dict[int, tuple[int, int]]] = {}
+        self._standing: dict[str, dict[int, tuple[Standing, ...]]] = {}
         self._latest = Latest(timing.silent_records * SILENT_FACTOR)
         self._held: int | None = None
         self._held_at = -NEVER
         self._offset = 0
 
-    def stands(self, asset_id: str, start_us: int, revision: int, total: int) -> None:
-        """Take note of an own output in the log; the greatest revision counts."""
+    def stands(self, asset_id: str, start_us: int, standing: Standing) -> None:
+        """Take note of an own output in the log; of a window the greatest revision counts."""
         of_asset = self._standing.setdefault(asset_id, {})
-        of_asset[start_us] = max(of_asset.get(start_us, (-1, 0)), (revision, total))
+        of_asset[start_us] = (*of_asset.get(start_us, ()), standing)
 
     def holding(self) -> int | None:
         """The oldest offset that a restart must read again, or an older one; None = nothing is kept."""
@@ -140,8 +151,9 @@ class Windows(Generic[W]):
         if window is None:
             if start_us + timing.size_us + timing.retention_us <= asset.watermark_us:
                 return None
-            standing = self._standing.get(asset.asset_id, {}).pop(start_us, (-1, 0))
-            window = asset.windows[start_us] = Window(start_us, offset, self._make(), standing)
+            stands = self._standing.get(asset.asset_id, {}).get(start_us)
+            told = max(stands)[:2] if stands else (-1, 0)
+            window = asset.windows[start_us] = Window(start_us, offset, self._make(), told)
         window.is_changed = True
         asset.due_us = min(asset.due_us, start_us + timing.size_us + timing.delay_us)
         return window
@@ -156,7 +168,7 @@ class Windows(Generic[W]):
         told = list(self._tell(asset, closed_us))
         over_us = asset.watermark_us - self._timing.retention_us - self._timing.size_us
         self._drop(asset, [start for start in asset.windows if start <= over_us])
-        self._forget_standing(asset.asset_id, over_us)
+        self._forget_standing(asset.asset_id, lambda start_us: start_us <= over_us)
         return told
 
     def tick(self, now_us: int) -> list[AggregateBatch]:
@@ -181,6 +193,7 @@ class Windows(Generic[W]):
         told = list(self._tell(asset, NEVER))
         far_us = asset.watermark_us + self._timing.ahead_us + self._timing.size_us
         self._drop(asset, [start for start in asset.windows if start > far_us])
+        self._forget_standing(asset.asset_id, lambda start_us: start_us > far_us)
         return told
 
     def _drop(self, asset: Asset[W], starts: list[int]) -> None:
@@ -195,14 +208,17 @@ class Windows(Generic[W]):
             default=NEVER,
         )
 
-    def _forget_standing(self, asset_id: str, over_us: int) -> None:
+    def _forget_standing(self, asset_id: str, is_over: Callable[[int], bool]) -> None:
         standing = self._standing.get(asset_id)
-        if standing is not None:
-            kept = {start: told for start, told in standing.items() if start > over_us}
-            if kept:
-                self._standing[asset_id] = kept
-            else:
-                del self._standing[asset_id]
+        if standing is None:
+            return
+        covered = self._offset + 1
+        for start_us in [start_us for start_us in standing if is_over(start_us)]:
+            later = tuple(one for one in standing.pop(start_us) if one.next_offset > covered)
+            if later:
+                standing[start_us] = later
+        if not standing:
+            del self._standing[asset_id]
 
     def _forget_silent(self, offset: int) -> Iterator[AggregateBatch]:
         timing = self._timing
@@ -219,3 +235,4 @@ class Windows(Generic[W]):
         for asset in silent:
             yield from self._tell(asset, NEVER)
             del self._assets[asset.asset_id]
+            self._forget_standing(asset.asset_id, lambda _: True)

@@ -45,10 +45,12 @@ class Log:
             return 0
         last = self.out[-1]
         for offset, written in enumerate(self.out[last.scan :], last.scan):
-            transform.standing(stored(transform, offset, written.record))
+            transform.standing(stored(transform, offset, written.record), written.position)
         for offset in range(last.hold, last.position):
             hold = self._hold(transform, offset)
-            self._write(transform.replay(stored(transform, offset, inputs[offset])), last.position, hold)
+            missing = transform.replay(stored(transform, offset, inputs[offset]))
+            if offset + 1 == last.position:
+                self._write(missing, last.position, hold)
         return last.position
 
     @staticmethod

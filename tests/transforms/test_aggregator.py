@@ -1,6 +1,7 @@
 """Windows close by event time, are revised by late readings, and a restart at any point changes nothing."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import isnan, sqrt
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,49 @@ def test_a_restart_at_any_point_changes_nothing(records: list[Record], data: st.
 def test_nor_does_it_in_the_cascade(records: list[Record], resolution: Any, data: st.DataObject) -> None:
     told: Sequence[Record] = told_by(first(), records)
     cut_and_compare(lambda: Aggregator(CONFIG, resolution), told, data)
+
+
+def test_what_stands_outlives_a_replay_that_meets_a_later_clock_first() -> None:
+    """The windows after a clock that was set back stand, and are not over for what came before."""
+    before = [batch(asset="y", values={"a": 1}, at=9_000.0)]  # y says no more: it holds all that follows
+    before += [batch(values={"a": 1}, at=at) for at in (9_000.0, 9_003.0, 100.0)]
+    log = Log(first)
+    log.run(before, 4, lambda offset: FOREVER if offset == 3 else None)
+    assert log.out[-1].hold == 0
+    log.run([*before, batch(values={"a": 1}, at=100.1)], 5, lambda _: FOREVER)
+    assert [(key[1], window.revision) for key, window in log.final().items() if key[1] == micros(100.0)] == [
+        (micros(100.0), 1)
+    ]
+
+
+CLOCKS = st.lists(st.sampled_from([0, 0, 0, 1, 2, 3]), min_size=40, max_size=40)
+
+
+@given(streams(), CLOCKS, st.data())
+@settings(deadline=None, max_examples=200)
+def test_a_restart_changes_nothing_where_the_clock_was_set_either(
+    records: list[Record], clocks: list[int], data: st.DataObject
+) -> None:
+    """Each value of the clock is met once at most: `hours` never repeats, forward or back."""
+    cut_and_compare(first, [_set(record, hours) for record, hours in zip(records, _hours(clocks), strict=False)], data)
+
+
+def _hours(clocks: list[int]) -> Iterator[int]:
+    """In which hour each record lies: now and then a step of the clock to one that was not there before."""
+    furthest = 0
+    hour = 0
+    for step in clocks:
+        if step:
+            furthest += 1
+            hour = furthest if step == 1 else -furthest
+        yield hour
+
+
+def _set(record: Record, hours: int) -> Record:
+    assert isinstance(record, ReadingBatch)
+    shift_us = (10 + hours % 100) * 3_600_000_000
+    times = tuple(time_us and time_us + shift_us for time_us in record.device_times_us)
+    return replace(record, gateway_time_us=record.gateway_time_us + shift_us, device_times_us=times)
 
 
 @given(streams(), st.data())

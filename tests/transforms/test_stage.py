@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.bus.admin import Admin
 from streamforge.bus.connection import Connection
 from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
@@ -69,8 +70,8 @@ def write(connection: Connection, count: int, first: int = 1) -> None:
 class Run:
     """One life of the stage: restore, then take inputs; `die` ends it as kill -9 does."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.transform = OddOnesOut()
+    def __init__(self, connection: Connection, transform: OddOnesOut | None = None) -> None:
+        self.transform = transform or OddOnesOut()
         self._producer = Producer(connection, (CLEAN, DLQ, EVENTS))
         self._reader = Reader(connection)
         self.stage = Stage(self.transform, 0, self._producer, Metrics())
@@ -133,6 +134,67 @@ def test_side_outputs_that_stand_already_are_not_written_again(connection: Conne
     dead = Counter(record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch))
     assert dead == {3: 1, 6: 1, 9: 1}
     assert checker.in_topic(connection, CLEAN).times == checker.in_topic(connection, RAW).times
+
+
+def evict(connection: Connection, topic: str, end: int) -> None:
+    with Admin(connection) as admin:
+        admin.delete_records({Partition(topic): end})
+
+
+def test_side_outputs_that_stood_and_were_evicted_are_not_written_again(connection: Connection) -> None:
+    """The oldest that is still found says it of those before it, through any number of restarts."""
+    write(connection, 13)
+    first = Run(connection)
+    first.take(2)
+    first.take(9, finish=False)  # the dead letters of 3, 6 and 9 are written, the main outputs are not
+    first.die()
+    evict(connection, DLQ, 2)
+    for count in (2, 2, 2, 5):
+        next_ = Run(connection)
+        next_.take(count)
+        next_.die()
+    assert [record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch)] == [9, 12]
+    assert checker.in_topic(connection, CLEAN).times == checker.in_topic(connection, RAW).times
+
+
+def test_side_outputs_that_never_stood_are_written_although_older_ones_were_evicted(connection: Connection) -> None:
+    write(connection, 10)
+    first = Run(connection)
+    first.take(4)
+    first.take(3, finish=False)
+    first.die()
+    evict(connection, DLQ, 1)
+    second = Run(connection)
+    second.take(6)
+    second.die()
+    assert [record.seq for record in checker.records(connection, DLQ) if isinstance(record, ReadingBatch)] == [6, 9]
+
+
+class Remembers(OddOnesOut):
+    """Holds all inputs, and says at a replay of every output whether it is one of those that were told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stand: set[int] = set()
+
+    def holding(self) -> int | None:
+        return 0
+
+    def standing(self, stored: Stored, next_offset: int) -> None:
+        self.stand.add(next_offset - 1)
+
+    def replay(self, stored: Stored) -> Iterable[Emit]:
+        return [emit for emit in self.apply(stored) if emit.topic == CLEAN and stored.offset not in self.stand]
+
+
+def test_main_outputs_that_were_evicted_are_not_written_again(connection: Connection) -> None:
+    write(connection, 4)
+    for _ in range(2):
+        run = Run(connection, Remembers())
+        run.take(4 - run.stage.next_offset)
+        run.die()
+        evict(connection, CLEAN, 2)
+    assert [record.seq for record in checker.records(connection, CLEAN) if isinstance(record, ReadingBatch)] == [3, 4]
 
 
 def cut(connection: Connection, file: Path, **ends: int) -> Connection:

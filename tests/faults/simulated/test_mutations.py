@@ -15,6 +15,7 @@ from streamforge.bus.reader import Reader
 from streamforge.incarnations import Incarnations
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.tally import Tally
+from streamforge.transforms.sides import Sides
 from streamforge.transforms.stage import Stage
 from tests.faults.simulated.faults import Fault, Kind, draw_schedule
 from tests.faults.simulated.play import shrink
@@ -56,17 +57,17 @@ def caught(sign: str, drawn: Callable[[str], tuple[Fault, ...]] = draw_schedule)
 
 
 def test_a_stage_that_forgets_its_mark_doubles() -> None:
-    with patch.object(streamforge.transforms.stage, "read_mark", lambda _headers: None):
+    with patch.object(streamforge.transforms.stage, "last_mark", lambda *_: (None, 0)):
         assert len(caught("stand twice").faults) <= FEW
 
 
 def test_a_stage_that_does_not_look_for_its_side_outputs_doubles_dead_letters() -> None:
-    with patch.object(Stage, "_learn_sides", lambda *_: iter(())):
+    with patch.object(Sides, "stands", lambda *_: False):
         caught("stand twice in dead letters")
 
 
 def test_a_stage_that_points_behind_side_outputs_of_later_inputs_doubles_dead_letters() -> None:
-    with patch.object(Stage, "_sides", lambda self, _next_offset: dict(self._side_next)):
+    with patch.object(Sides, "since", lambda self, _next_offset: dict(self._next)):
         caught("stand twice in dead letters")
 
 

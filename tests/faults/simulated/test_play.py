@@ -30,6 +30,14 @@ def test_every_promise_holds_in_every_schedule(played: list[Seen]) -> None:
     assert {f"{one.seed}-{one.number}": one.breaches for one in played if one.breaches} == {}
 
 
+@pytest.mark.parametrize(
+    ("seed", "number"),
+    [("1127", 5082), ("1128", 588), *(("1129", number) for number in (766, 2717, 5915, 6659, 8948, 9193))],
+)
+def test_what_failed_once_holds(seed: str, number: int) -> None:
+    assert [one.breaches for one in play(seed, number, 1)] == [[]]
+
+
 def test_the_schedules_do_what_they_are_for(played: list[Seen]) -> None:
     assert sum(one.acknowledged for one in played) > 100 * SCHEDULES
     assert sum(one.lost for one in played) > 0
