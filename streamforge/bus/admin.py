@@ -57,6 +57,7 @@ class Grant:
     read: bool = False
     write: bool = False
     delete: bool = False
+    alter: bool = False
 
 
 class Admin:
@@ -126,11 +127,26 @@ class Admin:
             for spec in specs
             if (changes := {key: value for key, value in spec.config.items() if held[spec.name][key]["value"] != value})
         }
-        if different:
-            self._client.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, changes) for name, changes in different.items()]
-            )
+        self._alter(different)
         return list(different)
+
+    def _alter(self, changes: Mapping[str, Mapping[str, str]]) -> None:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict(some)) for name, some in changes.items()]
+        if resources:
+            # Not asked whether the keys are known: that would need a right of its own.
+            self._client.alter_configs(resources, raise_on_unknown=False, incremental=True)
+
+    def settings(self, topics: Sequence[str], key: str) -> dict[str, str]:
+        """One setting, by Kafka's name, of these topics as the broker has it in force."""
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+        with translated(self._connection, ", ".join(topics)):
+            held = self._client.describe_configs(resources, config_filter=ConfigFilterType.ALL)["topic"]
+        return {name: str(held[name][key]["value"]) for name in topics}
+
+    def set_setting(self, key: str, values: Mapping[str, str]) -> None:
+        """Change one setting of topics: topic -> value."""
+        with translated(self._connection, ", ".join(values)):
+            self._alter({topic: {key: value} for topic, value in values.items()})
 
     def ensure_grants(self, grants: Sequence[Grant]) -> tuple[int, int]:
         """Make the topic rights of all principals exactly these; how many rules were added and removed."""
@@ -232,6 +248,7 @@ def _rules(grant: Grant) -> list[Rule]:
     operations += [ACLOperation.READ] if grant.read else []
     operations += [ACLOperation.WRITE] if grant.write else []
     operations += [ACLOperation.DELETE] if grant.delete else []
+    operations += [ACLOperation.DESCRIBE_CONFIGS, ACLOperation.ALTER_CONFIGS] if grant.alter else []
     return [(f"User:{grant.principal}", grant.topic, int(operation)) for operation in operations]
 
 

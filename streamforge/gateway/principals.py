@@ -12,6 +12,7 @@ from streamforge.gateway.topics import TOPICS, Priority
 from streamforge.model import AGGREGATES, DELIVERED, Topic
 
 CREDENTIAL_PREFIX = "kafka-"
+ALARMS = (Topic.ALARMS_RAW, Topic.ALARMS_CLEAN)
 EVICTABLE = tuple(share.topic for share in TOPICS if share.priority is not Priority.CRITICAL)
 
 
@@ -23,13 +24,14 @@ class Principal:
     reads: tuple[Topic, ...] = ()
     writes: tuple[Topic, ...] = ()
     deletes: tuple[Topic, ...] = ()
+    alters: tuple[Topic, ...] = ()
     # Whoever may grant rights has every right; the broker says so for these, instead of ACLs that only look narrower.
     is_super: bool = False
 
     @property
     def readable(self) -> tuple[Topic, ...]:
         """Every topic it may read, sorted."""
-        return tuple(sorted({*self.reads, *self.writes, *self.deletes}))
+        return tuple(sorted({*self.reads, *self.writes, *self.deletes, *self.alters}))
 
 
 def _sink(name: str) -> Principal:
@@ -53,8 +55,14 @@ PRINCIPALS = (
     _sink("sink-postgres"),
     Principal(name="reconcile", reads=(Topic.TELEMETRY_RAW,), writes=(Topic.EVENTS_CLEAN,)),
     Principal(name="events", writes=(Topic.EVENTS_CLEAN,)),
-    # It reads when the records were written that it deletes.
-    Principal(name="overflow", writes=(Topic.EVENTS_CLEAN, Topic.ALARMS_RAW), deletes=EVICTABLE),
+    # It reads when the records were written that it deletes, and of alarms whether they are cleared; it moves retention
+    # from topic to topic.
+    Principal(
+        name="overflow",
+        writes=(Topic.EVENTS_CLEAN, Topic.ALARMS_RAW),
+        deletes=(*EVICTABLE, *ALARMS),
+        alters=EVICTABLE,
+    ),
     Principal(name="web", reads=(Topic.TELEMETRY_RAW, Topic.TELEMETRY_CLEAN)),
 )
 SUPER_USERS = tuple(principal.name for principal in PRINCIPALS if principal.is_super)

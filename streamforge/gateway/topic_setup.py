@@ -1,7 +1,7 @@
 """`streamforge topics`: the oneshot that brings the broker's topics, rights and users to the tables."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamforge import logs
@@ -10,9 +10,11 @@ from streamforge.bus.connection import Connection
 from streamforge.errors import ConfigError, StreamForgeError
 from streamforge.gateway import places
 from streamforge.gateway.disk_budget import disk_budget_bytes, require_enough
+from streamforge.gateway.overflow.plan import PRIORITIES
+from streamforge.gateway.overflow.retention import KEY, with_loans
 from streamforge.gateway.principals import PRINCIPALS, passwords
 from streamforge.gateway.settings import load_settings
-from streamforge.gateway.topics import TOPICS
+from streamforge.gateway.topics import TOPICS, Priority
 from streamforge.logs import Log
 from streamforge.notify import Notifier
 from streamforge.service import EXIT_FATAL, EXIT_STOPPED, refuse
@@ -53,6 +55,7 @@ def grants() -> list[Grant]:
             read=True,
             write=topic in principal.writes,
             delete=topic in principal.deletes,
+            alter=topic in principal.alters,
         )
         for principal in PRINCIPALS
         if not principal.is_super
@@ -64,9 +67,20 @@ def set_up(admin: Admin, *, credentials: dict[str, str], budget_bytes: int, part
     """Bring users, topics and rights to the tables; `credentials`: principal -> password."""
     unknown = set(credentials) - admin.users()
     admin.set_passwords({name: credentials[name] for name in sorted(unknown)})
-    changed = admin.ensure_topics(specs(budget_bytes, partitions))
+    changed = admin.ensure_topics(_with_loans(admin, specs(budget_bytes, partitions)))
     added, removed = admin.ensure_grants(grants())
     return Changes(users=tuple(sorted(unknown)), topics=tuple(changed), rights_added=added, rights_removed=removed)
+
+
+def _with_loans(admin: Admin, table: list[TopicSpec]) -> list[TopicSpec]:
+    """What `streamforge-overflow` has lent from topic to topic stays lent: a reader still lacks what it holds."""
+    present = admin.topics()
+    may_lend = [spec for spec in table if PRIORITIES[spec.name] is not Priority.CRITICAL]
+    if any(spec.name not in present for spec in may_lend):
+        return table
+    held = {topic: int(size) for topic, size in admin.settings([spec.name for spec in may_lend], KEY).items()}
+    stays = with_loans({spec.name: int(spec.config[KEY]) for spec in may_lend}, held)
+    return [replace(spec, config={**spec.config, KEY: str(stays.get(spec.name, spec.config[KEY]))}) for spec in table]
 
 
 def set_up_gateway(connection: Connection, credentials: Path) -> Changes:

@@ -1,7 +1,8 @@
 """The helper process: tells of an eviction, then makes it. It alone loads the Kafka client, and ends when it is done.
 
 The order of things: decide and note it on the disk; the events, until the broker has them on the disk; the deletion;
-forget the note. A process killed anywhere is repeated by the next with the very same events, by the note.
+note where the partitions begin now; forget the decision. A process killed anywhere is repeated by the next with the
+very same events, by the note. What is lent of the topics' retention comes last.
 """
 
 import json
@@ -21,11 +22,13 @@ from streamforge.clock import now_us
 from streamforge.codec import encode
 from streamforge.durable import write_durably
 from streamforge.errors import NotConnected, StreamForgeError
-from streamforge.gateway.overflow import alarm_note
+from streamforge.gateway.overflow import alarm_note, starts
 from streamforge.gateway.overflow.alarm_note import AlarmNote
-from streamforge.gateway.overflow.eviction import Eviction, alarm, event, from_json, undelivered
+from streamforge.gateway.overflow.decide import decide
+from streamforge.gateway.overflow.eviction import RETENTION, THINNING, Eviction, alarm, event, from_json
 from streamforge.gateway.overflow.order import PENDING, Done, Order
-from streamforge.gateway.overflow.plan import Cut
+from streamforge.gateway.overflow.retention import set_retention
+from streamforge.gateway.overflow.thinning import thin
 from streamforge.gateway.overflow.tiers import Tier
 from streamforge.logs import Log
 from streamforge.model import Alarm, Event, Topic
@@ -34,7 +37,6 @@ from streamforge.progress import Partition
 EVENTS, ALARMS = Partition(Topic.EVENTS_CLEAN.value), Partition(Topic.ALARMS_RAW.value)
 FLUSH_SECONDS = 10.0
 BOOTSTRAP_MS = 5_000
-TIME_SECONDS = 1.0
 _log = Log("overflow")
 
 
@@ -49,12 +51,15 @@ class Actor:
     def act(self, order: Order) -> Done:
         """First what an earlier run did not end, then the order. Raises StreamForgeError."""
         evicted = self._carry_out(self._left_over())
-        decided, starts = self._decide(order)
+        decided, begins, barred = self._decide(order)
         if decided:
             self._note(decided)
             evicted += self._carry_out(decided)
         self._tend_alarm(order)
-        return Done(evicted=tuple(evicted), starts=starts | {_place(one): one.end for one in evicted})
+        if order.retention:
+            with Admin(self._connection, bootstrap_timeout_ms=BOOTSTRAP_MS) as admin:
+                set_retention(admin, order.retention)
+        return Done(evicted=tuple(evicted), starts=begins | _ends(evicted), barred=barred)
 
     def _left_over(self) -> list[Eviction]:
         """What was noted and perhaps not done; of an incarnation that is over it means nothing."""
@@ -65,37 +70,18 @@ class Actor:
         current = self._connection.incarnations().current
         return [one for one in noted if one.incarnation == current]
 
-    def _decide(self, order: Order) -> tuple[list[Eviction], dict[Partition, int]]:
-        """What of the order is still there, as evictions; and where the partitions begin."""
-        if not order.cuts:
-            return [], {}
+    def _decide(self, order: Order) -> tuple[list[Eviction], dict[Partition, int], str]:
+        """What of the order is still there, as evictions; where the partitions begin; what bars the thinning."""
+        if not order.cuts and not order.thin:
+            return [], {}, ""
         reader = Reader(self._connection)
         try:
-            starts = reader.starts([cut.place for cut in order.cuts])
-            now = now_us()
-            found = [
-                self._eviction(reader, cut, starts[cut.place], order.tier, now)
-                for cut in order.cuts
-                if starts[cut.place] < cut.end
-            ]
+            begins = reader.starts({cut.place: None for cut in (*order.cuts, *order.thin)})
+            thinned, barred = thin(reader, order.thin)
+            found = decide(reader, order.cuts, begins, order.tier) + decide(reader, thinned, begins, THINNING)
         finally:
             reader.close()
-        return found, starts
-
-    def _eviction(self, reader: Reader, cut: Cut, first: int, tier: str, now: int) -> Eviction:
-        return Eviction(
-            topic=cut.place.topic,
-            number=cut.place.number,
-            first=first,
-            end=cut.end,
-            size_bytes=cut.size_bytes,
-            oldest_us=_time_us(reader, cut.place, first),
-            newest_us=_time_us(reader, cut.place, cut.end - 1),
-            incarnation=reader.incarnations.current,
-            decided_us=now,
-            tier=tier,
-            undelivered=undelivered(cut, first),
-        )
+        return found, begins, barred
 
     def _note(self, decided: Sequence[Eviction]) -> None:
         """A disk that is so full that it does not even take this is all the more in need of the deletion."""
@@ -107,8 +93,11 @@ class Actor:
     def _carry_out(self, decided: list[Eviction]) -> list[Eviction]:
         if decided:
             self._send(EVENTS, [event(one) for one in decided])
-            with Admin(self._connection, bootstrap_timeout_ms=BOOTSTRAP_MS) as admin:
-                admin.delete_records({_place(one): one.end for one in decided})
+            if there := _ends([one for one in decided if one.tier != RETENTION]):
+                with Admin(self._connection, bootstrap_timeout_ms=BOOTSTRAP_MS) as admin:
+                    admin.delete_records(there)
+            with suppress(OSError):
+                starts.save(self._state, starts.load(self._state) | _ends(decided))
         with suppress(OSError):
             self._pending.unlink()
         return decided
@@ -137,16 +126,8 @@ class Actor:
             producer.close()
 
 
-def _place(one: Eviction) -> Partition:
-    return Partition(one.topic, one.number)
-
-
-def _time_us(reader: Reader, place: Partition, offset: int) -> int:
-    """When the log took a record; 0 where it cannot be read (any more)."""
-    with suppress(NotConnected):
-        for fetched in reader.stretch(place, offset, offset + 1, TIME_SECONDS):
-            return fetched.kafka_time_us
-    return 0
+def _ends(evicted: Sequence[Eviction]) -> dict[Partition, int]:
+    return {Partition(one.topic, one.number): one.end for one in evicted}
 
 
 def main(state: Path) -> int:

@@ -11,13 +11,16 @@ from streamforge.model import Alarm, AlarmState, Event, Severity
 SOURCE = "streamforge-overflow"
 ALARM = "disk_full"
 EVENT = "buffer_overflow"
+# In place of a tier's word: a topic has filled its share; its own retention was faster; cleared alarms are thinned out.
+SHARE, RETENTION, THINNING = "share", "retention", "thinning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eviction:
     """The records of one partition from `first` up to, not including, `end`; times as the log has them, 0 = unknown.
 
-    `undelivered`: reader -> how many of them it had not dealt with.
+    `undelivered`: reader -> how many of them it had not dealt with. `tier`: the tier's word, or what else made it
+    necessary; of what retention took without asking, `size_bytes` is not known (0).
     """
 
     topic: str
@@ -64,8 +67,16 @@ def event(evicted: Eviction) -> Event:
     )
 
 
+_FULL = "gave way: the disk is filling up"
+_CAUSES = {
+    SHARE: "gave way: the topic has filled its share of the disk",
+    RETENTION: "are gone: the topic's own retention took them before this could be said",
+    THINNING: "gave way: alarms have filled their share of the disk, and all of these are cleared",
+}
+
+
 def _message(evicted: Eviction) -> str:
-    what = f"{evicted.records} of the oldest records of {evicted.topic} gave way: the disk is filling up."
+    what = f"{evicted.records} of the oldest records of {evicted.topic} {_CAUSES.get(evicted.tier, _FULL)}."
     if not evicted.lost:
         return f"{what} Everybody had them."
     behind = ", ".join(f"{reader} lacks {count}" for reader, count in evicted.undelivered.items())

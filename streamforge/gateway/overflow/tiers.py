@@ -1,6 +1,6 @@
 """How full the disk is, as one of five tiers. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 # A tier is left only this far below the figure at which it is entered.
@@ -50,6 +50,11 @@ class Use:
     def percent(self) -> float:
         """The worse of the two."""
         return max(self.log_percent, self.disk_percent)
+
+    def without(self, size_bytes: int) -> "Use":
+        """What it would be if so many bytes of the log had gone."""
+        log, disk = self.log_bytes - size_bytes, self.disk_used_bytes - size_bytes
+        return replace(self, log_bytes=max(0, log), disk_used_bytes=max(0, disk))
 
     def excess_bytes(self, percent: int = TARGET_PERCENT) -> int:
         """What must go so that both are at this per cent; 0 = nothing."""
