@@ -132,6 +132,7 @@ class Overflow:
         self._act_at = now + PAUSE_SECONDS
         self._order = order
         try:
+            self._ordering.begin(order)
             self._helper.start(order)
         except OSError as error:
             self._note(Done(error=str(error)))

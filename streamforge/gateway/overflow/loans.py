@@ -12,25 +12,33 @@ _log = Log("overflow")
 
 
 class Loans:
-    """Remembers what was last set. Until something was set in this life, loans are set once more: `streamforge topics`
-    may have called them in, for another budget.
+    """The note is there while anything may be lent, from before the broker is told; in a new life, and after a run that
+    failed, what it says is set once more.
     """
 
     def __init__(self, state: Path) -> None:
         self._file = state / FILE
         self._held = _load(self._file)
-        self._is_sure = False
+        self._table: Mapping[str, int] = {}
+        self._is_sure = not self._held
 
     def change(self, wanted: Mapping[str, int], table: Mapping[str, int]) -> Mapping[str, int]:
         """What the broker must be told so that topics have the retention that is wanted; empty = nothing."""
-        is_known = wanted == (self._held or table) and (self._is_sure or wanted == table)
-        return {} if is_known or not wanted else wanted
+        self._table = table
+        return {} if self._is_sure and wanted == (self._held or table) else wanted
 
-    def note(self, retention: Mapping[str, int]) -> None:
-        """The broker has it so. Raises OSError where that cannot be saved."""
-        _log.info("retention_moved", retention=dict(retention))
-        self._held, self._is_sure = dict(retention), True
-        write_durably(self._file, json.dumps(self._held).encode())
+    def begin(self, retention: Mapping[str, int]) -> None:
+        """The broker is about to be told. Raises OSError where that cannot be noted: then it must not be."""
+        write_durably(self._file, json.dumps(dict(retention)).encode())
+        self._held, self._is_sure = dict(retention), False
+
+    def end(self) -> None:
+        """It was told. Raises OSError."""
+        _log.info("retention_moved", retention=self._held)
+        self._is_sure = True
+        if self._held == self._table:
+            self._held = {}
+            self._file.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> dict[str, int]:

@@ -69,6 +69,11 @@ class Ordering:
             thin=alarm_share.candidates(logs, sight.budget.size_bytes, held, sight.starts) if is_full else (),
         )
 
+    def begin(self, order: Order) -> None:
+        """Before an order goes to the helper process. Raises OSError: then it must not."""
+        if order.retention:
+            self._loans.begin(order.retention)
+
     def settle(self, sight: Sight) -> None:
         """There is nothing to do: what is gone by now need not be told. Raises OSError."""
         self._gone.settle(sight.look.partitions)
@@ -79,4 +84,4 @@ class Ordering:
         if done.barred:
             self._thin_at = now_seconds + THIN_SECONDS
         if order.retention and not done.error:
-            self._loans.note(order.retention)
+            self._loans.end()

@@ -92,7 +92,7 @@ def test_one_that_was_cut_short_is_repeated_as_the_very_same(
     assert (first.details["records"], other.details["records"]) == ("7", "5")
 
 
-@pytest.mark.parametrize("topic", ["alarms.clean", "alarms.raw", "dlq.telemetry"])
+@pytest.mark.parametrize("topic", ["dlq.events", "dlq.telemetry", "audit_trail"])
 def test_its_user_may_not_delete_what_is_critical(running: ThrowAwayBroker, topic: str) -> None:
     with Admin(running.connection("overflow")) as admin, pytest.raises(StreamForgeError):
         admin.delete_records({Partition(topic): 0})

@@ -13,6 +13,7 @@ from streamforge.bench.site import Site
 from streamforge.bus.admin import Admin, TopicSpec
 from streamforge.bus.producer import Producer
 from streamforge.codec import encode
+from streamforge.gateway.overflow.ahead import Budget
 from streamforge.gateway.overflow.controller import Overflow, Places
 from streamforge.gateway.topics import MEBIBYTE
 from streamforge.progress import Partition
@@ -79,7 +80,7 @@ def test_what_a_stopped_sink_lacks_stays_while_raw_that_all_have_goes(
         runtime=site.run,
         configuration=site.config,
         state=state,
-        budget_bytes=lambda: budget[0],
+        budget=lambda: Budget(size_bytes=budget[0]),
     )
     overflow = Overflow(where)
     try:

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from streamforge import pressure
+from streamforge.gateway.overflow.ahead import Budget
 from streamforge.gateway.overflow.controller import Overflow, Places
 from streamforge.gateway.overflow.readers import FILE
 from streamforge.health import HealthServer, State
@@ -17,7 +18,9 @@ from tests.gateway.overflow.staged import asked
 
 
 def controller(root: Path, budget_bytes: int = 10**15) -> Overflow:
-    where = Places(root=root, runtime=root, configuration=root, state=root, budget_bytes=lambda: budget_bytes)
+    where = Places(
+        root=root, runtime=root, configuration=root, state=root, budget=lambda: Budget(size_bytes=budget_bytes)
+    )
     return Overflow(where, command=("false",))
 
 

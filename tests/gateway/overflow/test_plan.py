@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from streamforge.gateway.overflow.log_use import PartitionLog, Segment
-from streamforge.gateway.overflow.plan import ORDER, PRIORITIES, Cut, plan
+from streamforge.gateway.overflow.plan import ORDER, PRIORITIES, Cut, history_bytes, merged, plan
 from streamforge.gateway.topics import Priority
 from streamforge.progress import Partition
 
@@ -135,3 +135,16 @@ def test_files_that_the_broker_has_renamed_count_as_freed() -> None:
     going = replace(log("telemetry.raw"), going_bytes=2 * SIZE)
     assert ends(plan([going], {}, free_bytes=2 * SIZE)) == {}
     assert ends(plan([going], {}, free_bytes=2 * SIZE + 1)) == {"telemetry.raw/0": 10}
+
+
+def test_history_is_what_every_reader_has_and_may_go() -> None:
+    held = {RAW.place: {"ahead": 30, "behind": 10}}
+    assert history_bytes([RAW], {}, {}) == 3 * SIZE
+    assert history_bytes([RAW], held, {}) == SIZE
+    assert history_bytes([RAW], held, {RAW.place: 10}) == 0
+    assert history_bytes([log("alarms.clean"), log("__consumer_offsets")], {}, {}) == 0
+
+
+def test_of_two_cuts_of_a_partition_the_larger_one_is_made() -> None:
+    small, large = (Cut(place=RAW.place, end=end, size_bytes=end) for end in (10, 20))
+    assert merged([small, large]) == merged([large, small]) == (large,)
