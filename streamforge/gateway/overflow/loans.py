@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from streamforge.gateway.durable import write_durably
+from streamforge.durable import write_durably
 from streamforge.logs import Log
 
 FILE = "loans.json"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from streamforge.gateway.durable import write_durably
+from streamforge.durable import write_durably
 from streamforge.gateway.overflow.log_use import PartitionLog
 from streamforge.gateway.overflow.plan import PRIORITIES, Cut, Held, needed_from
 from streamforge.progress import Partition
