@@ -68,6 +68,14 @@ FULL_LOAD = replace(
     traffic=(FLOOD, ALARM, EVENT),
     has_cache=True,
 )
+# Every alarm has a sync begin, which is one for the readings, too: without any, the clock of the barrier alone counts.
+READINGS_ALONE = replace(
+    SHIPPED,
+    name="readings-alone",
+    fault="power cut, as shipped, no alarm and no event",
+    traffic=(READINGS,),
+    bounds=SHIPPED.bounds[:1],
+)
 NO_BARRIER = Case(
     name="no-barrier",
     fault="control: power cut, no barrier",
@@ -79,4 +87,4 @@ NO_BARRIER = Case(
     bounds=(Bound(topic=TELEMETRY), Bound(topic=ALARMS)),
     is_promised=False,
 )
-CASES = {case.name: case for case in (SHIPPED, SHIPPED_ON_A_CACHE, HALF_WRITTEN, FULL_LOAD, NO_BARRIER)}
+CASES = {case.name: case for case in (SHIPPED, READINGS_ALONE, SHIPPED_ON_A_CACHE, HALF_WRITTEN, FULL_LOAD, NO_BARRIER)}

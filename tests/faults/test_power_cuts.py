@@ -18,7 +18,7 @@ from streamforge.model import ReadingBatch
 from streamforge.progress import Partition, Position, Progress
 from streamforge.sinks.tally import Tally
 from tests.faults import log
-from tests.faults.cases import ALARMS, NO_BARRIER, SHIPPED, SHIPPED_ON_A_CACHE, TELEMETRY, Case
+from tests.faults.cases import ALARMS, NO_BARRIER, READINGS_ALONE, SHIPPED, SHIPPED_ON_A_CACHE, TELEMETRY, Case
 from tests.faults.invariants import Standing, breaches, skipped
 from tests.faults.mounts import obstacle
 from tests.faults.plant import Stream
@@ -56,6 +56,10 @@ def unprotected(site: Rig) -> Run:
 
 def test_as_shipped_a_cut_loses_no_alarm_no_event_and_at_most_a_second_of_telemetry(site: Rig) -> None:
     assert_kept(play(site, SHIPPED, SEED, 2))
+
+
+def test_where_no_alarm_has_a_sync_begin_a_cut_loses_a_second_of_telemetry_at_most_all_the_same(site: Rig) -> None:
+    assert_kept(play(site, READINGS_ALONE, SEED, 1))
 
 
 def test_the_same_holds_where_the_disk_loses_all_that_it_was_not_told_to_flush() -> None:
