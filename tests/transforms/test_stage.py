@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -22,6 +23,7 @@ from streamforge.transforms.base import Emit, Transform, TransformConfig
 from streamforge.transforms.marks import read_mark, read_side_mark
 from streamforge.transforms.stage import Stage
 from tests.broker import new_broker
+from tests.bus.test_commit import answering
 from tests.chain import checker
 from tests.samples import batch
 
@@ -327,3 +329,26 @@ def test_what_is_missing_in_the_input_is_said_in_the_next_output_and_by_one_even
     assert event.details == {
         "topic": RAW, "partition": "0", "first": "3", "next_offset": "5", "cause": "corrupt", "adapters": "plant/1=2"
     }  # fmt: skip
+
+
+def test_an_event_that_a_predecessor_left_standing_is_on_the_disk_before_an_output_passes_it(tmp_path: Path) -> None:
+    """It may stand in memory alone: with the position beyond it, a power cut would take it for good."""
+    broker = corrupted(tmp_path, range(1, 4), range(4, 6), range(6, 9))
+    with TemporaryDirectory(prefix="sf-") as run:
+        try:
+            connection = broker.connection("admin")
+            first = Run(connection)
+            first.take(4, finish=False)
+            first.die()
+            second = Run(replace(connection, barrier_directory=Path(run)))
+            second.take(4, finish=False)
+            assert not second.stage.finish(), "nobody syncs"
+            assert checker.records(connection, CLEAN) == []
+            with answering(Path(run)) as syncd:
+                assert second.stage.finish()
+                second.die()
+            assert len(syncd.asked_ns) == 1
+            assert len(checker.records(connection, CLEAN)) == 4
+            assert len(checker.records(connection, EVENTS)) == 1
+        finally:
+            broker.stop()
