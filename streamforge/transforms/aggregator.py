@@ -116,9 +116,9 @@ class Aggregator(Transform[AggregatorConfig]):
         """The same as `apply`: what stands was told before and is not returned."""
         return self.apply(stored)
 
-    def tick(self, now_us: int) -> Iterable[Emit]:
+    def tick(self, listened_us: int) -> Iterable[Emit]:
         """The windows of assets that fell silent, told without waiting for their next record."""
-        return self._emits(self._windows.tick(now_us))
+        return self._emits(self._windows.tick(listened_us))
 
     def holding(self) -> int | None:
         """The oldest input offset of a window that is open or retained, or of a watermark."""

@@ -57,9 +57,12 @@ class Transform(ABC, Generic[C]):
     def apply(self, stored: Stored) -> Iterable[Emit]:
         """Take the next input; the outputs it completes, main and side, in a fixed order."""
 
-    def tick(self, now_us: int) -> Iterable[Emit]:
-        """Emit what has waited long enough at this wall-clock time; called about once a second."""
-        del now_us
+    def tick(self, listened_us: int) -> Iterable[Emit]:
+        """Emit what has waited long enough; called about once a second while the input is caught up with.
+
+        `listened_us`: for how long it has been since this transform was made, by the monotonic clock.
+        """
+        del listened_us
         return ()
 
     def holding(self) -> int | None:

@@ -28,7 +28,7 @@ MOST_OUTSTANDING_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.5
 FLUSH_SECONDS = 2.0
 RESTORE_SECONDS = 3.0
-TICK_SECONDS = 1.0
+TICK_SECONDS, MOST_TICK_SECONDS = 1.0, 2.0
 CAUGHT_UP_US = 5_000_000
 
 MakeStages = Callable[[], Sequence[Transform[Any]]]
@@ -53,6 +53,7 @@ class TransformComponent:
         self._backoff = Backoff()
         self._broker = Presence(_log, connection.bootstrap)
         self._ticked_at = 0.0
+        self._listened_seconds = 0.0
         self._restoring: Generator[None, None, None] | None = None
         self._is_written = True
         self.metrics = Metrics()
@@ -104,6 +105,7 @@ class TransformComponent:
                 for number in range(len(reader.partitions(topic)))
                 for transform in self._make_stages()
             ]
+            self._listened_seconds = 0.0
             for stage in self._stages:
                 yield from stage.restore(reader)
         finally:
@@ -141,7 +143,7 @@ class TransformComponent:
                 stage.take(fetched)
         if self._is_written and self._is_tick_due(polled):
             for stage in self._stages:
-                stage.tick(now_us())
+                stage.tick(int(self._listened_seconds * 1e6))
         written = [stage.finish() for stage in self._stages]
         self._is_written = all(written)
         if polled:
@@ -156,6 +158,8 @@ class TransformComponent:
         is_caught_up = not polled or polled[-1].kafka_time_us > now_us() - CAUGHT_UP_US
         if now - self._ticked_at < TICK_SECONDS or not is_caught_up:
             return False
+        # Time without a tick was spent on a backlog or without a broker: nobody was silent, nobody listened.
+        self._listened_seconds += min(now - self._ticked_at, MOST_TICK_SECONDS)
         self._ticked_at = now
         return True
 

@@ -163,10 +163,10 @@ class Stage:
         )
         self._send_side(Emit(topic=EVENTS, key=event.asset_id, record=event), fetched.offset)
 
-    def tick(self, now_us: int) -> None:
+    def tick(self, listened_us: int) -> None:
         """Let the transform emit what has waited long enough."""
         hold = self._hold(self.next_offset)
-        self._collect(self._transform.tick(now_us), self.next_offset, hold, side_offset=None)
+        self._collect(self._transform.tick(listened_us), self.next_offset, hold, side_offset=None)
 
     def _hold(self, offset: int) -> int:
         held = self._transform.holding()

@@ -35,8 +35,8 @@ NEVER = 2**63
 class Timing:
     """The times of one stage, in microseconds (see the module).
 
-    `ahead_us` is how far ahead of the watermark samples may lie; `silence_us` after its end a window of an asset
-    that says nothing more is told by the wall clock.
+    `ahead_us` is how far ahead of the watermark samples may lie; `silence_us` after its end, counted from the watermark
+    on by the time that `tick` is told, a window of an asset that says nothing more is told.
     """
 
     size_us: int
@@ -85,7 +85,7 @@ class Asset(Generic[W]):
     """The windows of one asset and its place in time."""
 
     __slots__ = (
-        "asset_id", "due_us", "first_offset", "has_advanced", "last_offset", "last_us", "watermark_offset",
+        "asset_id", "due_us", "first_offset", "has_advanced", "heard_us", "last_offset", "last_us", "watermark_offset",
         "watermark_us", "windows",
     )  # fmt: skip
 
@@ -96,6 +96,7 @@ class Asset(Generic[W]):
         self.watermark_offset = self.last_offset = self.first_offset = offset
         self.has_advanced = True
         self.due_us = NEVER
+        self.heard_us = 0
 
 
 class Windows(Generic[W]):
@@ -110,6 +111,7 @@ class Windows(Generic[W]):
         self._held: int | None = None
         self._held_at = -NEVER
         self._offset = 0
+        self._listened_us = 0
 
     def stands(self, asset_id: str, start_us: int, standing: Standing) -> None:
         """Take note of an own output in the log; of a window the greatest revision counts."""
@@ -133,9 +135,10 @@ class Windows(Generic[W]):
         asset = self._assets.get(asset_id)
         if asset is None:
             asset = self._assets[asset_id] = Asset(asset_id, offset, time_us)
+            asset.heard_us = self._listened_us
             return asset, told
         self._assets.move_to_end(asset_id)
-        asset.last_offset = offset
+        asset.last_offset, asset.heard_us = offset, self._listened_us
         before_us, asset.last_us = asset.last_us, time_us
         asset.has_advanced = time_us > asset.watermark_us
         if time_us >= asset.watermark_us or time_us < before_us - self._timing.step_us:
@@ -171,10 +174,12 @@ class Windows(Generic[W]):
         self._forget_standing(asset.asset_id, lambda start_us: start_us <= over_us)
         return told
 
-    def tick(self, now_us: int) -> list[AggregateBatch]:
-        """What is told because its asset has been silent for long by the wall clock; nothing is forgotten."""
-        silent_us = now_us - self._timing.silence_us
-        return [batch for asset in self._assets.values() for batch in self._tell(asset, silent_us)]
+    def tick(self, listened_us: int) -> list[AggregateBatch]:
+        """What is told because its asset has been silent for long; nothing is forgotten."""
+        self._listened_us = listened_us
+        since_us = listened_us - self._timing.silence_us
+        assets = self._assets.values()
+        return [batch for one in assets for batch in self._tell(one, one.watermark_us + since_us - one.heard_us)]
 
     def _tell(self, asset: Asset[W], until_us: int) -> Iterator[AggregateBatch]:
         size_us = self._timing.size_us

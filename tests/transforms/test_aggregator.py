@@ -93,14 +93,25 @@ def test_a_device_clock_far_ahead_is_not_believed() -> None:
     assert emit.record.window_start_us == 10_000_000
 
 
-def test_a_silent_asset_is_told_by_the_clock_and_a_late_waking_is_a_revision() -> None:
+def test_a_silent_asset_is_told_after_a_while_and_a_late_waking_is_a_revision() -> None:
     stage = first()
     run(stage, [batch(values={"a": 1}, at=10.0)])
-    assert stage.tick(micros(17.9)) == []
-    assert len(list(stage.tick(micros(18.0)))) == 1
-    assert stage.tick(micros(19.0)) == []
+    assert stage.tick(micros(7.9)) == []
+    assert len(list(stage.tick(micros(8.0)))) == 1
+    assert stage.tick(micros(9.0)) == []
     (window, *_) = run(stage, [batch(values={"a": 2}, at=10.9), batch(values={"a": 2}, at=13.0)], offset=1)
     assert (window.revision, window.count) == (1, (2,))
+
+
+@pytest.mark.parametrize("clock", [10.0, 3.2e9])
+def test_silence_is_counted_from_the_last_record_on_whatever_its_clock_says(clock: float) -> None:
+    stage = first()
+    assert stage.tick(micros(100.0)) == []
+    run(stage, [batch(values={"a": 1}, at=clock)])
+    assert stage.tick(micros(105.0)) == []
+    assert run(stage, [batch(values={"a": 1}, at=clock + 0.5)], offset=1) == []
+    assert stage.tick(micros(112.4)) == []
+    assert len(list(stage.tick(micros(112.6)))) == 1
 
 
 def test_text_and_null_count_but_have_no_average() -> None:
@@ -340,15 +351,20 @@ def _set(record: Record, hours: int) -> Record:
 
 @given(streams(), st.data())
 @settings(deadline=None)
-def test_the_wall_clock_decides_when_and_never_what(records: list[Record], data: st.DataObject) -> None:
+def test_silence_decides_when_and_never_what(records: list[Record], data: st.DataObject) -> None:
+    listened_us = 0
+
     def now(_: int) -> int | None:
-        return data.draw(st.sampled_from([None, None, micros(1_020.0), FOREVER]), label="now")
+        nonlocal listened_us
+        waited_us = data.draw(st.sampled_from([None, None, micros(10.0), FOREVER]), label="waited")
+        listened_us += waited_us or 0
+        return None if waited_us is None else listened_us
 
     whole, cut = Log(first), Log(first, lag=2)
     whole.run(records, len(records), lambda n: FOREVER if n == len(records) - 1 else None)
     cut.run(records, len(records) // 2, now)
     del cut.out[data.draw(st.integers(0, len(cut.out)), label="written") :]
-    cut.run([*records], len(records), lambda n: FOREVER if n == len(records) - 1 else now(n))
+    cut.run([*records], len(records), lambda n: listened_us + FOREVER if n == len(records) - 1 else now(n))
     content = [
         {key: repr(window).replace(f"revision={window.revision},", "") for key, window in log.final().items()}
         for log in (whole, cut)
