@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 from streamforge.config import Bounds
+from streamforge.durable import sync_directory
 from streamforge.errors import Rejected
 from streamforge.progress import Progress, Stored
 from streamforge.sinks.base import Sink, SinkConfig
@@ -150,7 +151,7 @@ class FileSink(Sink[FileConfig]):
         self._begin(self._progress)
         os.fsync(opened)
         self._remove_oldest()
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
 
     def _rotated_name(self) -> str:
         """Number (order of writing), time of opening, then the next offset of each partition."""
@@ -195,11 +196,3 @@ def _directory(configured: str, instance: str) -> Path:
 def _number(path: Path) -> int:
     found = _ROTATED.fullmatch(path.name)
     return int(found[1]) if found else 0
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
