@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,44 +31,46 @@ def memory(broker: ThrowAwayBroker) -> Path:
     return max((broker.broker.data / RAW_FOLDER).glob("*.snapshot"))
 
 
+def read(adapter: PollerComponent) -> int:
+    """Readings, one a record, that the log acknowledged."""
+    rows = adapter.health().details["ledger"]
+    return int(rows[-1]["read"]) if rows else 0
+
+
+def run_for(adapter: PollerComponent, readings: int) -> None:
+    """Let it go on until so many more readings are acknowledged."""
+    deadline, enough = time.monotonic() + 60.0, read(adapter) + readings
+    while read(adapter) < enough:
+        assert time.monotonic() < deadline, adapter.status()
+        adapter.step(threading.Event())
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> str:
+    """Why the broker was said to be away."""
+    return " ".join(str(getattr(record, "fields", {}).get("reason", "")) for record in caplog.records)
+
+
 def test_an_adapter_that_is_out_of_sequence_goes_on_with_a_new_producer_and_each_record_stands_once(
     broker: ThrowAwayBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    adapter = PollerComponent(
-        Quick(AdapterConfig()), "test", "line", connection=broker.connection("adapter-modbus-tcp"),
-        state_directory=tmp_path,
-    )  # fmt: skip
+    connection = broker.connection("adapter-modbus-tcp")
+    adapter = PollerComponent(Quick(AdapterConfig()), "test", "line", connection=connection, state_directory=tmp_path)
     adapter.open()
-
-    def run_until(is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60.0
-        while not is_so():
-            assert time.monotonic() < deadline, adapter.status()
-            adapter.step(threading.Event())
-
-    def read() -> int:
-        return int(adapter.health().details["ledger"][-1]["read"]) if adapter.health().details["ledger"] else 0
-
-    run_until(lambda: read() >= 5)
+    run_for(adapter, 5)
     producer = adapter._link._producer
     broker.stop()
     early = memory(broker).read_bytes()
     broker.start()
-    before = read()
-    run_until(lambda: read() >= before + 20)
+    run_for(adapter, 20)
     assert adapter._link._producer is producer, "a broker that was only away costs no producer"
     broker.stop()
     memory(broker).write_bytes(early)
     broker.start()
-    before = read()
-    run_until(lambda: read() >= before + 20)
+    run_for(adapter, 20)
     assert adapter._link._producer is not producer
-    said = [str(getattr(record, "fields", {}).get("reason", "")) for record in caplog.records]
-    assert any("OutOfOrderSequenceNumber" in reason for reason in said), said
+    assert "OutOfOrderSequenceNumber" in reasons(caplog)
     adapter.drain(time.monotonic() + 10.0)
-    total = read()
+    total = read(adapter)
     adapter.close()
-    stand = [
-        one for one in checker.records(broker.connection("admin"), "telemetry.raw") if isinstance(one, ReadingBatch)
-    ]
-    assert [one.seq for one in stand] == list(range(1, total + 1))
+    stand = checker.records(broker.connection("admin"), "telemetry.raw")
+    assert [one.seq for one in stand if isinstance(one, ReadingBatch)] == list(range(1, total + 1))

@@ -17,7 +17,6 @@ from streamforge.adapters.epochs import noted
 from streamforge.bench.chain import Load, adapter_toml
 from streamforge.bench.site import Site
 from streamforge.bus.connection import Connection
-from streamforge.errors import Fatal
 from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
 from streamforge.incarnations import FILE as INCARNATIONS
 
@@ -105,25 +104,29 @@ class Gateway(Site):
             self.start(unit, kind, *([role, name, instance] if instance else [role, name]))
 
     def boot(self, units: tuple[str, ...] | None = None) -> None:
-        """Start everything in the order of a boot; `units` come after the broker, by default all."""
+        """Start everything in the order of a boot; `units` come after the broker, by default all.
+
+        As with systemd they go on where `streamforge-reconcile` ends with an error, and it is started again.
+        """
         self.start_unit(SYNCD)
         self.start_unit(KAFKA)
         self.wait_until_ready()
-        self._tool("reconcile")
+        has_said = self._tool("reconcile")
         for unit in (*CHAIN, *self.sinks) if units is None else units:
             self.start_unit(unit)
+        if not has_said:
+            self.wait_for("what the cut has cost", lambda: self._tool("reconcile"), READY_SECONDS)
 
     def wait_until_ready(self) -> None:
         """Until the broker let its canary through."""
         self.wait_for("the broker", lambda: self.health(KAFKA)["state"] == "HEALTHY", READY_SECONDS)
 
-    def _tool(self, name: str) -> None:
+    def _tool(self, name: str) -> bool:
+        """Run it to its end; whether that was a good one."""
         environment = self.environment(KAFKA if name == "doctor" else f"streamforge-{name}", name)
         with (self.output / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "streamforge", name]
-            code = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False).returncode
-        if code and name == "reconcile":
-            raise Fatal(f"{name} ended with {code}\n{self.logs()}")
+            return not subprocess.run(command, env=environment, stdout=log, stderr=log, check=False).returncode
 
     @property
     def jvm(self) -> int:
