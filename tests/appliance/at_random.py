@@ -1,8 +1,8 @@
 """kill -9 and SIGSTOP of everything in the booted appliance, at random moments under load, judged at rest.
 
 A round is one container and one deck: each victim is killed once and stopped once, for shorter or for longer than its
-watchdog waits, in an order, after pauses and for spans that the seed draws. Nobody waits for a recovery before the next
-fault, so several units are dead or hanging at once.
+watchdog waits, in an order, after pauses and for spans that the seed draws. Oneshots are run again and killed at it.
+Nobody waits for a recovery before the next fault, so several units are dead or hanging at once.
 """
 
 from __future__ import annotations
@@ -29,16 +29,37 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Victim:
-    """One process of the appliance. `hang_seconds`: spans that its watchdog lets pass."""
+    """One process of the appliance. `hang_seconds`: spans that its watchdog lets pass; a oneshot has no watchdog."""
 
     name: str
     unit: str
     process: Callable[[Plant], int]
     hang_seconds: tuple[float, float] = (1.0, 12.0)
+    is_oneshot: bool = False
+
+    def works(self, plant: Plant) -> bool:
+        """Whether its unit says that it is well, or has done its one job."""
+        if self.is_oneshot:
+            return plant.is_active(self.unit)
+        try:
+            return bool(plant.health(self.unit)["state"] == "HEALTHY")
+        except (OSError, ValueError):
+            return False
 
 
 def _unit(name: str, unit: str) -> Victim:
     return Victim(name=name, unit=unit, process=lambda plant: plant.main_process(unit))
+
+
+def _oneshot(name: str, unit: str) -> Victim:
+    return Victim(name=name, unit=unit, process=lambda plant: _at_work(plant, unit), is_oneshot=True)
+
+
+def _at_work(plant: Plant, unit: str) -> int:
+    """A oneshot that is done is run again; that is ours and does not count as a start of the unit."""
+    if plant.is_active(unit):
+        plant.shell(f"systemctl reset-failed {unit}; systemctl --no-block restart {unit}")
+    return plant.main_process(unit)
 
 
 VICTIMS = (
@@ -51,9 +72,15 @@ VICTIMS = (
     _unit("disk barrier", SYNCD),
     _unit("disk budget", OVERFLOW),
     _unit("page", WEB),
+    _oneshot("oneshot reconcile", "streamforge-reconcile"),
+    _oneshot("oneshot topics", "streamforge-topics"),
 )
 UNITS = tuple(dict.fromkeys(victim.unit for victim in VICTIMS))
-A_DECK = 2 * len(VICTIMS)
+CARDS = (
+    *((victim, signal.SIGKILL) for victim in VICTIMS),
+    *((victim, signal.SIGSTOP) for victim in VICTIMS if not victim.is_oneshot),
+)
+A_DECK = len(CARDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +108,7 @@ class Fault:
 def deck(seed: str, number: int) -> list[Fault]:
     """All faults of a round: no unit has more starts in it than systemd allows in five minutes."""
     draw = random.Random(f"{seed}:appliance:{number}")
-    cards = [(victim, sign) for victim in VICTIMS for sign in (signal.SIGKILL, signal.SIGSTOP)]
-    draw.shuffle(cards)
+    cards = draw.sample(CARDS, A_DECK)
     return [
         Fault(
             number=number * A_DECK + index,
@@ -119,7 +145,7 @@ class Struck:
         if self.goes_on_at is not None and now >= self.goes_on_at and not self.is_gone:
             signal.pidfd_send_signal(self.handle, signal.SIGCONT)
         is_due = self.is_gone if self.goes_on_at is None else now >= self.goes_on_at
-        if not is_due or not _works(plant, self.fault.victim.unit) or (self.is_gone and not self._is_new(plant)):
+        if not is_due or not self.fault.victim.works(plant) or (self.is_gone and not self._is_new(plant)):
             return None
         os.close(self.handle)
         began = self.goes_on_at or self.at_seconds
@@ -196,13 +222,6 @@ def _handle(plant: Plant, victim: Victim) -> int | None:
         return None
 
 
-def _works(plant: Plant, unit: str) -> bool:
-    try:
-        return bool(plant.health(unit)["state"] == "HEALTHY")
-    except (OSError, ValueError):
-        return False
-
-
 def _now_us() -> float:
     return time.time() * MICROSECONDS
 
@@ -218,6 +237,7 @@ def judged(plant: Plant, witness: Witness, last: Seen) -> Seen:
     """Bring the appliance to rest and judge it by what the witness saw, topics, files, and the product's account."""
     plant.wait_for_work()
     breaches = [f"I6: {unit} is {state}" for unit, state in _states(plant).items() if state != "active"]
+    breaches += [f"I7: {unit} was given up" for unit in plant.container.failed_units()]
     if plant.ledger().get("balanced") is not True:
         breaches.append(f"the ledger does not balance: {plant.ledger()}")
     with plant.at_rest() as verdict:
