@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.appliance import at_random
-from tests.faults import away, chain_cuts, damage, kills, small_files, storm
+from tests.faults import away, chain_cuts, damage, kills, one_by_one, small_files, storm
 from tests.faults.seen import Seen
 from tests.faults.simulated import play as simulated
 
@@ -50,6 +50,11 @@ SUBJECTS = (
     *(Subject(name=name, option="stops", play=play) for name, play in kills.STOPS.items()),
     Subject(name="appliance", option="appliance-kills", play=at_random.play),
     Subject(name="broker-away", option="absences", play=away.play),
+    Subject(name="clock", option="clock-steps", play=one_by_one.play_clock),
+    Subject(name="announced", option="announced", play=one_by_one.play_announced, needs_disk=True),
+    Subject(name="slow-sync", option="slow-syncs", play=one_by_one.play_slow_syncs, needs_disk=True),
+    Subject(name="full-disk", option="full-disks", play=one_by_one.play_full_disks, needs_disk=True),
+    Subject(name="device-flushes", option="device-flushes", play=one_by_one.play_flushes, needs_disk=True),
     Subject(name="chain-cut", option="chain-cuts", play=chain_cuts.play_shipped, needs_disk=True),
     Subject(name="chain-cut-cache", option="chain-cuts", play=chain_cuts.play_on_a_cache, needs_disk=True),
 )

@@ -10,9 +10,10 @@ from tests.faults.campaign import CUTS, arguments, chosen, play_on
 from tests.faults.cases import CASES, NO_BARRIER, SHIPPED, TELEMETRY
 from tests.faults.cuts import CUTS_A_ROUND, keep, plan, read
 from tests.faults.invariants import Verdict
+from tests.faults.one_by_one import counted
 from tests.faults.rounds import Outcome, moments
 from tests.faults.seen import Seen
-from tests.faults.subjects import Subject
+from tests.faults.subjects import SUBJECTS, Subject
 from tests.faults.table import table as faults_table
 from tests.faults.table import table_of_cuts
 
@@ -114,6 +115,25 @@ def test_cuts_of_a_bare_log_are_what_is_done_when_nothing_is_asked_for() -> None
     asked = arguments(["--kills", "3", "--only", "kill-broker"])
     assert asked.cuts == 0
     assert [(subject.name, count) for subject, count in chosen(asked).items()] == [("kill-broker", 3)]
+
+
+def test_number_n_of_a_list_is_case_n_and_each_round_has_a_seed_of_its_own() -> None:
+    def play(seed: str, case: str) -> Iterator[Seen]:
+        yield Seen(fault=f"{case} {seed}", seed=seed, number=0, acknowledged=1)
+
+    seen = list(counted(play, ["slow", "full"])("s", 1, 3))
+    assert [(one.fault, one.seed, one.number) for one in seen] == [
+        ("full s-0", "s", 1),
+        ("slow s-1", "s", 2),
+        ("full s-1", "s", 3),
+    ]
+
+
+def test_every_subject_has_a_name_of_its_own_and_can_be_asked_for() -> None:
+    names = [subject.name for subject in SUBJECTS]
+    assert len(set(names)) == len(names)
+    for subject in SUBJECTS:
+        assert chosen(arguments([f"--{subject.option}", "3", "--only", subject.name])) == {subject: 3}
 
 
 def test_a_subject_that_nobody_knows_is_said() -> None:
