@@ -94,6 +94,11 @@ class Fault:
     hang_seconds: float | None = None
 
     @property
+    def is_for_watchdog(self) -> bool:
+        """Whether only its watchdog ends what is done."""
+        return self.signal == signal.SIGSTOP and self.hang_seconds is None
+
+    @property
     def name(self) -> str:
         """The row of the table."""
         if self.signal == signal.SIGKILL:
@@ -189,7 +194,7 @@ class Drill:
 
     def _strike(self, fault: Fault) -> None:
         deadline = time.monotonic() + BACK_SECONDS
-        while (handle := _handle(self.plant, fault.victim)) is None:
+        while (handle := _handle(self.plant, fault)) is None:
             assert time.monotonic() < deadline, f"{fault.victim.name} does not start"
             self._look()
         start = self.plant.show(fault.victim.unit, "InvocationID")
@@ -213,10 +218,12 @@ class Drill:
         return replace(seen, figures=seen.figures | {"noticed_seconds": after}, breaches=late)
 
 
-def _handle(plant: Plant, victim: Victim) -> int | None:
-    """The victim's process; None while it has none."""
+def _handle(plant: Plant, fault: Fault) -> int | None:
+    """The victim's process; None while it has none, and while it starts where its watchdog shall end it: none runs then."""
+    if fault.is_for_watchdog and not plant.is_active(fault.victim.unit):
+        return None
     try:
-        process = victim.process(plant)
+        process = fault.victim.process(plant)
         return os.pidfd_open(process) if process else None
     except (OSError, StopIteration):
         return None
