@@ -219,7 +219,7 @@ class Drill:
 
 
 def _handle(plant: Plant, fault: Fault) -> int | None:
-    """The victim's process; None while it has none, and while it starts where its watchdog shall end it: none runs then."""
+    """The victim's process; None while it has none. A unit that starts has no watchdog yet that could end a hang."""
     if fault.is_for_watchdog and not plant.is_active(fault.victim.unit):
         return None
     try:
