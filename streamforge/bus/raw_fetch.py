@@ -4,13 +4,21 @@ kafka-python offers no such call, so this uses what its own fetcher is made of (
 """
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CorruptRecordError, KafkaError, NoError, OffsetOutOfRangeError, UnknownError, for_code
+from kafka.errors import (
+    CorruptRecordError,
+    InvalidRecordError,
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    UnknownError,
+    for_code,
+)
 from kafka.protocol.consumer import FetchRequest
 
 from streamforge.progress import Partition
 
 # What the broker answers where it reads a damaged segment itself: no bytes, and nothing that time would heal.
-_DAMAGE = (CorruptRecordError, UnknownError)
+_DAMAGE = (CorruptRecordError, InvalidRecordError, UnknownError)
 _NEWEST_VERSION = 12
 """The last that names topics by name."""
 

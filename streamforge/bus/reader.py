@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import is_refused, refused, translate
+from streamforge.bus.followed import Followed
 from streamforge.bus.raw_fetch import fetch
 from streamforge.bus.salvage import Piece, intact
 from streamforge.codec import decode
@@ -131,6 +132,7 @@ class Reader:
                 )
         except (KafkaError, OSError) as error:
             raise translate(error, connection) from error
+        self._followed = Followed(self._client)
 
     def is_outdated(self) -> bool:
         """Whether the log has begun a new incarnation since: positions must be found anew, by a new reader."""
@@ -266,15 +268,20 @@ class Reader:
             found += self._taken_piece(place, piece, end)
         if not found and self._next[place] < end:
             self._skip(place, end, Cause.CORRUPT)
+        self._followed.note(place, self._next[place])
         self._client.seek(TopicPartition(*place), self._next[place])
         return found
 
     def _intact(self, place: Partition, start: int, end: int) -> list[Piece]:
         """Asked twice where it seems that there is nothing more: that would be the end of all that follows."""
+        expected = self._next[place]
+        is_boundary = self._followed.is_beginning(place, expected)
         for pause_seconds in (0.0, SECOND_LOOK_SECONDS):
             time.sleep(pause_seconds)
             try:
-                found = intact(lambda at, most: fetch(self._client, place, at, most), self._next[place], start, end)
+                found = intact(
+                    lambda at, most: fetch(self._client, place, at, most), expected, start, end, is_boundary=is_boundary
+                )
             except (KafkaError, OSError) as error:
                 raise translate(error, self._connection, place.topic) from error
             if found:

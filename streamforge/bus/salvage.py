@@ -8,9 +8,10 @@ offsets are tried until one answers, and the earliest of those is found by halvi
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
+from streamforge.codec.batch_order import heads_of
 from streamforge.codec.log_batches import Batch
 from streamforge.codec.segment_bytes import Content
 from streamforge.codec.segment_walk import Walk
@@ -22,6 +23,7 @@ SIZES_BYTES = (1024 * 1024, 4 * 1024 * 1024, 17 * 1024 * 1024)
 """How much to ask for; the last is a whole segment."""
 PROBE_BYTES = 128 * 1024
 _EVEN_PROBES = 32
+_BACK = tuple(1 << power for power in range(11))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,13 @@ class Piece:
     is_after_damage: bool
 
 
-def intact(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
+def intact(fetch: Fetch, expected: int, start: int, end: int, *, is_boundary: bool = False) -> list[Piece]:
     """The intact batches that hold offsets from `expected` on, in order, as far as one answer shows them without a gap.
 
     The first is the next one that the broker can be made to give. Empty: there is none up to `end`. The log begins at
-    `start`. Raises what `fetch` raises.
+    `start`. `is_boundary`: the batch before is known to end at `expected`. Raises what `fetch` raises.
     """
-    found = _upto_gap(_found(fetch, expected, start, end))
+    found = _upto_gap(_found(fetch, expected, start, end, is_boundary=is_boundary))
     if not found or found[0].batch.base_offset <= expected:
         return found
     return _upto_gap(_confirmed(fetch, end, found))
@@ -64,24 +66,41 @@ def _confirmed(fetch: Fetch, end: int, found: list[Piece]) -> list[Piece]:
     return [replace(again[0], is_after_damage=True), *again[1:]]
 
 
-def _found(fetch: Fetch, expected: int, start: int, end: int) -> list[Piece]:
+def _found(fetch: Fetch, expected: int, start: int, end: int, *, is_boundary: bool) -> list[Piece]:
     found: list[Piece] = []
     for size in SIZES_BYTES:
-        raw = fetch(max(start, expected - 1), size)
-        found, is_known = _pieces(raw, expected, end)
+        raw = _with_the_one_before(fetch, expected, start, size)
+        found, is_known = _pieces(raw, expected, end, is_boundary=is_boundary)
         if found or len(raw) < size:
             break
     is_all_seen = is_known and bool(found)
     if is_all_seen or (found and found[0].batch.base_offset <= expected):
         return found
-    return _probed(fetch, expected, end, found)
+    return _probed(fetch, expected, end, found, is_boundary=is_boundary or is_known)
 
 
-def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece]) -> list[Piece]:
+def _with_the_one_before(fetch: Fetch, expected: int, start: int, size_bytes: int) -> bytes:
+    """The bytes from a batch before `expected` on: of the batch that holds it the one before tells where it begins.
+
+    A broker finds an offset by the base offset of the batch after it, and fails where that batch is damaged; offsets
+    some way back lead past that.
+    """
+    raw = b""
+    for back in _BACK:
+        raw = fetch(max(start, expected - back), size_bytes)
+        if raw or expected - back <= start:
+            break
+    first = next(heads_of(raw), None)
+    if first is None or not start < first.base_offset < expected < first.next_offset:
+        return raw
+    return fetch(first.base_offset - 1, size_bytes) or raw
+
+
+def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece], *, is_boundary: bool) -> list[Piece]:
     """The earliest that any later offset leads to, where the bytes before it were not seen without a gap."""
 
     def at(offset: int) -> list[Piece]:
-        return _pieces(fetch(offset, PROBE_BYTES), expected, end)[0]
+        return _pieces(fetch(offset, PROBE_BYTES), expected, end, is_boundary=is_boundary)[0]
 
     best = _earlier(best, at(expected))
     low = expected
@@ -116,13 +135,14 @@ def _offsets(expected: int, upto: int) -> list[int]:
     return sorted({*near, *even, upto - 1} - {expected})
 
 
-def _pieces(raw: bytes, expected: int, end: int) -> tuple[list[Piece], bool]:
+def _pieces(raw: bytes, expected: int, end: int, *, is_boundary: bool = False) -> tuple[list[Piece], bool]:
     """The intact batches from `expected` on, and whether all bytes from the batch before it were there.
 
     What is cut off at the end is left out, and with it the batch before, of which nobody can say that its base offset
     is right (no CRC covers it; its neighbours do).
     """
-    walk = Walk(Path("answer"), Content(data=bytearray(raw), size_bytes=len(raw)), _base(raw, expected), end)
+    base = _base(raw, expected, is_boundary=is_boundary)
+    walk = Walk(Path("answer"), Content(data=bytearray(raw), size_bytes=len(raw)), base, end)
     found: list[Piece] = []
     is_after_damage = is_cut = is_known = False
     for item in walk.run():
@@ -140,7 +160,17 @@ def _pieces(raw: bytes, expected: int, end: int) -> tuple[list[Piece], bool]:
     return found, is_known
 
 
-def _base(raw: bytes, expected: int) -> int:
-    """The offset to expect first: the answer begins with the batch before, or in damage."""
-    base = int.from_bytes(raw[:8], "big", signed=True) if raw else expected
-    return base if 0 <= base <= expected else expected
+def _base(raw: bytes, expected: int, *, is_boundary: bool) -> int:
+    """The offset to expect first: the answer begins with the batch before, in the one looked for, or in damage.
+
+    Two batches after it that follow each other know better than its own base offset, which no CRC covers.
+    """
+    heads = list(islice(heads_of(raw), 3))
+    if not heads:
+        return expected
+    first, *after = heads
+    base = first.base_offset
+    if len(after) == 2 and after[1].base_offset == after[0].next_offset:
+        base = after[0].base_offset - (first.next_offset - first.base_offset)
+    holds_more = base + first.next_offset - first.base_offset > expected
+    return expected if base < 0 or base > expected or (is_boundary and holds_more) else base

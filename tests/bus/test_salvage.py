@@ -50,20 +50,25 @@ class ModelBroker:
         return b""
 
     def _position(self, number: int, offset: int) -> int | None:
+        """By base offsets: the batch of that one, else the one before the first that is later, if it reaches so far."""
         data = self.files[number]
         entries = [start for start, _, base, _ in self.made[number].batches[::INDEX_EVERY] if base <= offset]
         at = max(entries, default=0)
+        before: int | None = None
         while at + 61 <= len(data):
             base, length = struct.unpack_from(">qi", data, at)
             (delta,) = struct.unpack_from(">i", data, at + 23)
             if length < 14:
                 return -1
             if at + 12 + length > len(data):
-                return None
-            if base + delta >= offset:
+                break
+            if base == offset:
                 return at
+            if base > offset:
+                return at if before is None else before
+            before = at if base + delta >= offset else None
             at += 12 + length
-        return None
+        return before
 
     def is_whole(self, number: int, index: int) -> bool:
         start, end, _, _ = self.made[number].batches[index]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from kafka import TopicPartition
@@ -195,6 +196,7 @@ class SimulatedConsumer(Client):
         super().__init__(life)
         self._most_records = max_poll_records
         self._next: dict[Partition, int] = {}
+        self._fetcher = SimpleNamespace()  # where the reader hangs its look at batches; here are none
 
     def stand(self, place: tuple[str, int]) -> Stand:
         """The partition, asked of the broker. Raises KafkaTimeoutError."""
