@@ -4,20 +4,20 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import is_refused, refused, translate
-from streamforge.bus.followed import Followed
-from streamforge.bus.raw_fetch import fetch
-from streamforge.bus.salvage import Piece, intact
-from streamforge.codec import decode
-from streamforge.errors import NotConnected, Rejected
-from streamforge.progress import Headers, Partition, Stored
+from streamforge.bus.fetched import Cause, Fetched, Hole, stored
+from streamforge.bus.positions import Positions
+from streamforge.bus.second_look import SecondLook
+from streamforge.errors import NotConnected
+from streamforge.progress import Partition
+
+__all__ = ["Cause", "Fetched", "Hole", "Pace", "Reader", "stored"]
 
 BOOTSTRAP_TIMEOUT_MS = 4_000
 REQUEST_TIMEOUT_MS = 4_000
@@ -25,71 +25,8 @@ SILENCE_SECONDS = 5.0
 SILENT_STRETCH_SECONDS = 4.0
 # Records are there, by the broker's own word, and do not come.
 STALL_SECONDS = 1.5
-SECOND_LOOK_SECONDS = 0.5
 # What the client raises of a damaged batch: its own errors, and those of a parser that met nonsense.
 _NONSENSE = (struct.error, ValueError, IndexError)
-
-
-class Cause(StrEnum):
-    """Why offsets are missing, the worst last. EVICTED: below the log's start; MISSING: nothing stands there."""
-
-    EVICTED = "evicted"
-    MISSING = "missing"
-    CORRUPT = "corrupt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """One record as the broker gave it; `value` still encoded.
-
-    `hole`: the offsets missing directly before it, where this reader met any since it was assigned; one, however many
-    causes, of which it names the worst.
-    """
-
-    partition: Partition
-    offset: int
-    kafka_time_us: int
-    key: bytes
-    value: bytes
-    headers: Headers
-    hole: "Hole | None" = None
-
-
-def stored(fetched: Fetched) -> Stored:
-    """The fetched record, decoded. Raises Rejected where the bytes are none of ours."""
-    return Stored(
-        partition=fetched.partition,
-        offset=fetched.offset,
-        kafka_time_us=fetched.kafka_time_us,
-        record=decode(fetched.value),  # type: ignore[arg-type] # an Aggregate never stands on the log
-        size_bytes=len(fetched.value),
-        headers=fetched.headers,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
-    """Offsets that were expected and are not there: from `first` up to, not including, `next_offset`."""
-
-    partition: Partition
-    first: int
-    next_offset: int
-    cause: Cause = Cause.MISSING
-
-    @property
-    def offsets(self) -> int:
-        """How many there are."""
-        return self.next_offset - self.first
-
-    def fields(self) -> dict[str, object]:
-        """As a line of the journal names it."""
-        return {
-            "topic": self.partition.topic,
-            "partition": self.partition.number,
-            "first": self.first,
-            "next_offset": self.next_offset,
-            "cause": self.cause.value,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +44,7 @@ class Reader:
     def __init__(self, connection: Connection, pace: Pace = Pace()) -> None:
         self._connection = connection
         self._pace = pace
-        self._next: dict[Partition, int] = {}
-        self._before: dict[Partition, Hole] = {}
-        self.holes: list[Hole] = []
+        self._positions = Positions()
         self.away = ""
         self._incarnations_stamp = connection.incarnations_stamp()
         self.incarnations = connection.incarnations()
@@ -132,8 +67,14 @@ class Reader:
                 )
         except (KafkaError, OSError) as error:
             raise translate(error, connection) from error
-        self._followed = Followed(self._client)
+        self._second_look = SecondLook(self._client, connection, self._positions)
 
+    @property
+    def holes(self) -> list[Hole]:
+        """What was missing so far, as it was noticed; whoever has dealt with it clears the list."""
+        return self._positions.holes
+
+    @property
     def is_outdated(self) -> bool:
         """Whether the log has begun a new incarnation since: positions must be found anew, by a new reader."""
         return self._connection.incarnations_stamp() != self._incarnations_stamp
@@ -183,8 +124,7 @@ class Reader:
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets on; replaces what was assigned."""
         self._client.assign([TopicPartition(*place) for place in positions])
-        self._next = dict(positions)
-        self._before.clear()
+        self._positions.assign(positions)
         self._heard_at = time.monotonic()
         for place, offset in positions.items():
             self._client.seek(TopicPartition(*place), offset)
@@ -211,13 +151,13 @@ class Reader:
 
     def _ask_the_log(self, error: Exception) -> list[Fetched]:
         """The client cannot go on: because of what stands in the log, or for another reason, which is raised."""
-        topics = ", ".join(sorted({place.topic for place in self._next}))
+        topics = ", ".join(sorted({place.topic for place in self._positions.next}))
         if is_refused(error):
             raise translate(error, self._connection, topics) from error
-        behind = self._behind(self.ends(self._next))
+        behind = self._behind(self.ends(self._positions.next))
         if not behind:
             raise translate(error, self._connection, topics) from error
-        return [record for place in behind for record in self._salvage(place)]
+        return [record for place in behind for record in self._look_at(place)]
 
     def _heard(self) -> None:
         self._heard_at = time.monotonic()
@@ -227,12 +167,14 @@ class Reader:
         return STALL_SECONDS if any(self.lags().values()) else SILENCE_SECONDS
 
     def _behind(self, ends: Mapping[Partition, int]) -> list[Partition]:
-        return [place for place, offset in self._next.items() if offset < ends[place]]
+        return [place for place, offset in self._positions.next.items() if offset < ends[place]]
 
     def _look(self) -> list[Fetched]:
         """Nothing came for a while: nothing new, nobody there, or damage that the client waits at?"""
         try:
-            found = [record for place in self._behind(self.ends(self._next)) for record in self._salvage(place)]
+            found = [
+                record for place in self._behind(self.ends(self._positions.next)) for record in self._look_at(place)
+            ]
         except NotConnected as error:
             if time.monotonic() - self._heard_at > SILENCE_SECONDS:
                 self.away = str(error)
@@ -243,11 +185,10 @@ class Reader:
     def _taken(self, place: Partition, records: Iterable[object]) -> Iterator[Fetched]:
         for record in records:
             offset: int = record.offset  # type: ignore[attr-defined] # kafka-python's ConsumerRecord
-            if offset != self._next[place]:
-                yield from self._salvage(place)
+            if offset != self._positions.next[place]:
+                yield from self._look_at(place)
                 return
-            self._next[place] = offset + 1
-            yield self._after_hole(
+            yield self._positions.taken(
                 Fetched(
                     partition=place,
                     offset=offset,
@@ -258,89 +199,29 @@ class Reader:
                 )
             )
 
-    def _salvage(self, place: Partition) -> list[Fetched]:
+    def _look_at(self, place: Partition) -> list[Fetched]:
         """What is intact at and beyond the position, from the log's own bytes; reading goes on after it."""
         start, end = self.starts([place])[place], self.ends([place])[place]
-        if self._next[place] < start:
-            self._skip(place, start, Cause.EVICTED)
-        found: list[Fetched] = []
-        for piece in self._intact(place, start, end):
-            found += self._taken_piece(place, piece, end)
-        if not found and self._next[place] < end:
-            self._skip(place, end, Cause.CORRUPT)
-        self._followed.note(place, self._next[place])
-        self._client.seek(TopicPartition(*place), self._next[place])
+        found = self._second_look.read(place, start, end)
+        self._client.seek(TopicPartition(*place), self._positions.next[place])
         return found
-
-    def _intact(self, place: Partition, start: int, end: int) -> list[Piece]:
-        """Asked twice where it seems that there is nothing more: that would be the end of all that follows."""
-        expected = self._next[place]
-        is_boundary = self._followed.is_beginning(place, expected)
-        for pause_seconds in (0.0, SECOND_LOOK_SECONDS):
-            time.sleep(pause_seconds)
-            try:
-                found = intact(
-                    lambda at, most: fetch(self._client, place, at, most), expected, start, end, is_boundary=is_boundary
-                )
-            except (KafkaError, OSError) as error:
-                raise translate(error, self._connection, place.topic) from error
-            if found:
-                return found
-        return []
-
-    def _taken_piece(self, place: Partition, piece: Piece, end: int) -> Iterator[Fetched]:
-        """The records of an intact batch from the position on."""
-        try:
-            records = [one for one in piece.batch.records() if one.offset >= self._next[place]]
-        except Rejected:  # its CRC is right and its content is none of ours: damaged before it was written
-            self._skip(place, min(piece.batch.last_offset + 1, end), Cause.CORRUPT)
-            return
-        for one in records:
-            self._skip(place, one.offset, Cause.CORRUPT if piece.is_after_damage else Cause.MISSING)
-            self._next[place] = one.offset + 1
-            yield self._after_hole(
-                Fetched(
-                    partition=place,
-                    offset=one.offset,
-                    kafka_time_us=one.timestamp_us,
-                    key=one.key or b"",
-                    value=one.value or b"",
-                    headers=one.headers,
-                )
-            )
-
-    def _skip(self, place: Partition, to: int, cause: Cause) -> None:
-        """Pass over what is missing before that offset, if anything is, and note it."""
-        first = self._next[place]
-        if to <= first:
-            return
-        self.holes.append(Hole(partition=place, first=first, next_offset=to, cause=cause))
-        before = self._before.get(place)
-        if before is not None:
-            first, cause = before.first, max(before.cause, cause, key=list(Cause).index)
-        self._before[place] = Hole(partition=place, first=first, next_offset=to, cause=cause)
-        self._next[place] = to
-
-    def _after_hole(self, fetched: Fetched) -> Fetched:
-        hole = self._before.pop(fetched.partition, None)
-        return fetched if hole is None else replace(fetched, hole=hole)
 
     def _step_into_range(self) -> None:
         """A position outside the log goes to the nearest end of it; what is skipped shows as a hole."""
-        starts, ends = self.starts(self._next), self.ends(self._next)
-        for place in self._next:
-            self._skip(place, starts[place], Cause.EVICTED)
-            self._next[place] = min(self._next[place], ends[place])
-            self._client.seek(TopicPartition(*place), self._next[place])
+        starts, ends = self.starts(self._positions.next), self.ends(self._positions.next)
+        for place in self._positions.next:
+            self._positions.skip(place, starts[place], Cause.EVICTED)
+            self._positions.next[place] = min(self._positions.next[place], ends[place])
+            self._client.seek(TopicPartition(*place), self._positions.next[place])
 
     def next_offsets(self) -> dict[Partition, int]:
         """Where reading goes on, by partition."""
-        return dict(self._next)
+        return dict(self._positions.next)
 
     def lags(self) -> dict[Partition, int]:
         """Records not yet read, by partition, as of the last answer of the broker: no request is made."""
         found = {}
-        for place, offset in list(self._next.items()):
+        for place, offset in list(self._positions.next.items()):
             with suppress(KafkaError):  # asked from another thread while the assignment changes
                 end = self._client.highwater(TopicPartition(*place))
                 found[place] = max(0, (end or offset) - offset)
@@ -359,10 +240,12 @@ class Reader:
         Raises NotConnected when nothing comes for the timeout.
         """
         self.assign({place: first})
-        while self._next[place] < end:
+        while self._positions.next[place] < end:
             polled = self.poll(timeout_seconds)
-            if not polled and self._next[place] < end:
-                raise translate(TimeoutError(f"no record at {place.topic}/{self._next[place]}"), self._connection)
+            if not polled and self._positions.next[place] < end:
+                raise translate(
+                    TimeoutError(f"no record at {place.topic}/{self._positions.next[place]}"), self._connection
+                )
             yield from (record for record in polled if record.offset < end)
 
     def backwards(self, place: Partition, count: int, before: int | None = None) -> Iterator[Iterator[Fetched]]:

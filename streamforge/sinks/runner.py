@@ -79,7 +79,7 @@ class SinkComponent:
 
     def step(self, stop: threading.Event) -> None:
         """Poll once and write what is due; or one try to reach target and broker."""
-        if self._reader is not None and self._reader.is_outdated():
+        if self._reader is not None and self._reader.is_outdated:
             self.close()  # positions of the log before mean nothing: begin again from what the target holds
         try:
             if self._tally is None:

@@ -131,7 +131,7 @@ class TransformComponent:
         if writer.failure is not None:
             raise writer.failure
         is_full = writer.outstanding_bytes > MOST_OUTSTANDING_BYTES
-        if self._input().is_outdated():
+        if self._input().is_outdated:
             raise NotConnected("the log has begun a new incarnation")
         if not self._is_written or (is_full and not writer.flush(FLUSH_SECONDS)):
             return []

@@ -13,6 +13,7 @@ import streamforge.adapters.runner
 import streamforge.backoff
 import streamforge.bus.producer
 import streamforge.bus.reader
+import streamforge.bus.second_look
 import streamforge.clock
 import streamforge.sinks.last_progress
 import streamforge.sinks.runner
@@ -28,6 +29,7 @@ LOOK_AT_TIME = (
     streamforge.adapters.runner,
     streamforge.bus.producer,
     streamforge.bus.reader,
+    streamforge.bus.second_look,
     streamforge.clock,
     import_module("streamforge.gateway.ledger.take"),  # the package has a function of that name
     streamforge.sinks.last_progress,
@@ -63,7 +65,7 @@ def simulated(
         undo.enter_context(patch.object(streamforge.bus.producer, "KafkaProducer", producer))
         undo.enter_context(patch.object(streamforge.bus.producer, "GroupCommit", commit))
         undo.enter_context(patch.object(streamforge.bus.reader, "KafkaConsumer", consumer))
-        undo.enter_context(patch.object(streamforge.bus.reader, "fetch", segment.fetch))
+        undo.enter_context(patch.object(streamforge.bus.second_look, "fetch", segment.fetch))
         undo.enter_context(patch.object(asyncio, "new_event_loop", new_loop))
         undo.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.CRITICAL + 1)
