@@ -7,8 +7,8 @@ from tests.faults.simulated.world import Unit, World
 
 
 def is_at_rest(world: World) -> bool:
-    """Every unit runs, is well by its own word, has nothing under way, and has read what there is."""
-    return all(_rests(unit) for unit in world.units.values())
+    """The broker answers; every unit runs, is well by its own word, has nothing under way, has read what there is."""
+    return world.broker.answers and all(_rests(unit) for unit in world.units.values())
 
 
 def _rests(unit: Unit) -> bool:
