@@ -16,6 +16,7 @@ from streamforge.gateway.doctor import (
     copies,
     events,
     incarnation,
+    metadata_copy,
     producer_ids,
     remedies,
     starts,
@@ -90,8 +91,15 @@ def set_aside(kafka: Path) -> list[Finding]:
     return beyond_repair.after_failed_starts(kafka)
 
 
+def restore_metadata(kafka: Path) -> list[Finding]:
+    """What a start on a full disk emptied; before the partitions that the broker lost sight of are set aside."""
+    return metadata_copy.restore(kafka)
+
+
 def keep_strays(kafka: Path) -> list[Finding]:
-    """What the broker took out of its log."""
+    """What the broker took out of its log; not while its metadata shall come back and there was no room for it."""
+    if metadata_copy.is_lost(kafka):
+        return []
     return beyond_repair.after_strays(kafka)
 
 
@@ -123,6 +131,7 @@ def make_ballast(kafka: Path) -> list[Finding]:
 STEPS: tuple[Step, ...] = (
     release_ballast,
     set_aside,
+    restore_metadata,
     keep_strays,
     mend_files,
     keep_producer_ids,

@@ -23,11 +23,12 @@ from streamforge.errors import Fatal, NotConnected, StreamForgeError
 from streamforge.gateway import places
 from streamforge.gateway.broker import LIBS, Broker
 from streamforge.gateway.broker_format import format_storage, is_formatted
-from streamforge.gateway.doctor import ballast, producer_ids
+from streamforge.gateway.doctor import metadata_copy, producer_ids
 from streamforge.gateway.doctor.keeper import Keeper
 from streamforge.gateway.jvm_log import StartLines, prioritised
 from streamforge.gateway.principals import passwords
 from streamforge.gateway.process import die_with_parent, resident_bytes
+from streamforge.gateway.start_room import wait_for_room
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
@@ -43,8 +44,6 @@ RECOVERY_SECONDS = 900.0
 EXTENSION_SECONDS = 30.0
 # One request each, some 1 ms.
 IDS_A_TURN = 5_000
-# How often a full disk is looked at.
-ROOM_SECONDS = 1.0
 # From the open port to the canary's return: 2 s seen, 14 s on a busy machine after kill -9.
 SERVE_SECONDS = 60.0
 # Longest orderly stop seen: 5 s. The unit's TimeoutStopSec is longer.
@@ -78,12 +77,14 @@ class KafkaSupervisor:
     def open(self) -> None:
         """Format where it was not done, start the JVM, send the canary through; Fatal where any of it fails."""
         self._keeper.expect_allowed()
-        self._wait_for_room()
+        wait_for_room(self._broker.data.parent, self._wait)
+        self._complaint = ""
         self._format()
         self._spawn()
         try:
             self._notifier.status("starting: the broker reads its log")
             self._until(self._has_open_port, RECOVERY_SECONDS)
+            self._expect_metadata()
             self._until(self._has_fresh_producer_ids, RECOVERY_SECONDS)
             self._notifier.status("starting: a canary record is on its way")
             self._until(self._sings, SERVE_SECONDS)
@@ -159,20 +160,15 @@ class KafkaSupervisor:
         except StreamForgeError as error:
             _log.error("topics_not_set_up", reason=str(error))
 
-    def _wait_for_room(self) -> None:
-        """A full disk is waited out here: a broker would do harm, and systemd gives up after the fifth that ends."""
-        directory = self._broker.data.parent
-        directory.mkdir(parents=True, exist_ok=True)
-        if not ballast.room(directory).is_full:
-            return
-        _log.critical("disk_full", room=str(ballast.room(directory)), starts_at_mib=ballast.START_BYTES // 1024**2)
-        while (seen := ballast.room(directory)).is_full:
-            self._complaint = f"the disk is full, the broker waits for room: {seen}"
-            self._notifier.status(self._complaint)
-            self._notifier.extend_start(EXTENSION_SECONDS)
-            time.sleep(ROOM_SECONDS)
-        self._complaint = ""
-        _log.info("disk_has_room", room=str(seen))
+    def _wait(self, complaint: str) -> None:
+        self._complaint = complaint
+        self._notifier.status(complaint)
+        self._notifier.extend_start(EXTENSION_SECONDS)
+
+    def _expect_metadata(self) -> None:
+        """Fatal where the broker emptied the log of its metadata: before the next start the doctor brings it back."""
+        if metadata_copy.is_lost(self._broker.data.parent):
+            raise Fatal("the broker emptied the log of its metadata")
 
     def _format(self) -> None:
         if not is_formatted(self._broker):

@@ -5,6 +5,7 @@ back by itself, that nothing acknowledged is lost, and that its unit never uses 
 """
 
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -36,12 +37,14 @@ class Case:
     """Who fills the disk: once, or `is_greedy`, whatever comes free again, too, until it is made to stop.
 
     The disk stays full for `full_seconds`; `is_cleared`: then room is made, from which on the recovery is measured.
+    `is_at_start`: it fills while a broker that was killed reads its log again, after it was looked for room.
     """
 
     fault: str
     full_seconds: float
     is_greedy: bool = False
     is_cleared: bool = False
+    is_at_start: bool = False
 
 
 FILLED = Case(fault="disk filled to 100 %", full_seconds=30.0)
@@ -51,7 +54,17 @@ KEPT_FULL = Case(
     is_greedy=True,
     is_cleared=True,
 )
-CASES = (FILLED, KEPT_FULL)
+FILLED_AT_START = Case(
+    fault="disk filled while the broker starts, the ballast taken as well, then room",
+    full_seconds=15.0,
+    is_greedy=True,
+    is_cleared=True,
+    is_at_start=True,
+)
+CASES = (FILLED, KEPT_FULL, FILLED_AT_START)
+READS = "starting: the broker reads its log"
+# From the look for room until the JVM has read its log.
+MOST_DELAY_SECONDS = 2.0
 
 
 def play(site: Rig, seed: str, count: int, cases: Sequence[Case] = CASES) -> Iterator[Seen]:
@@ -71,6 +84,8 @@ def _play(site: Rig, case: Case, seed: str, number: int) -> Seen:
         plant = undo.enter_context(running(synced.beside(site.admin), (READINGS, ALARM, EVENT), seed, EPOCH))
         time.sleep(BEFORE_SECONDS)
         had_ballast = (site.disk.point / "kafka" / BALLAST).exists()
+        if case.is_at_start:
+            _kill_and_wait_for_the_next_start(service, seed)
         with filled(site.disk.point, case):
             began = time.monotonic()
             time.sleep(case.full_seconds)
@@ -96,6 +111,18 @@ def _play(site: Rig, case: Case, seed: str, number: int) -> Seen:
             seed=seed,
             number=number,
         )
+
+
+def _kill_and_wait_for_the_next_start(service: KafkaService, seed: str) -> None:
+    """Until some moment, drawn by the seed, in which the next broker reads the log."""
+    service.kill()
+    deadline = time.monotonic() + START_SECONDS
+    while len(service.starts) < 2 or service.said[-1] != READS:
+        if time.monotonic() > deadline:
+            msg = f"no second start: {service.said}"
+            raise TimeoutError(msg)
+        time.sleep(0.01)
+    time.sleep(random.Random(seed).uniform(0, MOST_DELAY_SECONDS))
 
 
 def _judge(

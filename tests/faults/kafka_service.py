@@ -61,6 +61,11 @@ class KafkaService:
                 raise TimeoutError(msg)
             time.sleep(0.05)
 
+    def kill(self) -> None:
+        """kill -9 of its main process, which takes the JVM along; systemd starts it anew."""
+        if self._process is not None:
+            self._process.kill()
+
     def stop(self) -> None:
         """`systemctl stop`."""
         self._ordered.set()

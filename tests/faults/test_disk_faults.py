@@ -55,6 +55,12 @@ def test_a_disk_that_somebody_fills_stops_the_broker_for_a_minute_at_most_and_lo
     assert seen.figures["starts"] == 2, "the broker did feel it"
 
 
+def test_a_disk_that_fills_while_the_broker_reads_its_log_costs_neither_topics_nor_records(site: Rig) -> None:
+    case = replace(full_disk.FILLED_AT_START, full_seconds=6.0)
+    (seen,) = full_disk.play(site, SEED, 1, [case])
+    assert seen.breaches == [], f"seed {SEED}: {seen}"
+
+
 def test_a_cut_of_a_disk_that_had_written_a_part_of_its_cache_keeps_what_is_promised(site: Rig) -> None:
     (outcome,) = cut_power(site, HALF_WRITTEN, SEED, 1)
     assert outcome.breaches == [], f"seed {SEED}: {outcome}"

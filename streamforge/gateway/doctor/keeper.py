@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from streamforge.gateway import places
-from streamforge.gateway.doctor import aside, ballast, incarnation, producer_ids, starts
+from streamforge.gateway.doctor import aside, ballast, incarnation, metadata_copy, producer_ids, starts
 from streamforge.gateway.doctor.copies import CopyKeeper
 from streamforge.gateway.doctor.layout import strays
 from streamforge.gateway.doctor.report import read_report
@@ -54,6 +54,10 @@ class Keeper:
             starts.save(self._kafka, starts.FailedStarts())
         except OSError as error:
             self._complain("failed_starts_not_reset", error)
+        try:
+            metadata_copy.drop(self._kafka)
+        except OSError as error:
+            self._complain("metadata_copy_not_dropped", error)
         self._keep_strays()
         report, kept = read_report(self._kafka), aside.listed(self._kafka)
         self.details = {

@@ -36,6 +36,14 @@ def snapshot_fault(content: bytes) -> str:
     return "" if _is_footer(content[at:]) else "truncated: it has no end"
 
 
+def intact_bytes(content: bytes) -> int:
+    """How many bytes of a segment are whole batches, from its beginning on."""
+    at = 0
+    while at < len(content) and not _batch_fault(content, at):
+        at = _end(content, at)
+    return at
+
+
 def _batch_fault(content: bytes, at: int) -> str:
     if len(content) - at < _BATCH_HEADER_BYTES:
         return "truncated"

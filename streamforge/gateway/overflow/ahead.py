@@ -52,11 +52,18 @@ class _Account:
         return min(LEAD_SEGMENTS * self.segment_bytes, self.table_bytes // 2)
 
     @property
+    def step_bytes(self) -> int:
+        """Loans come in quarters of a share, so that there are few of them."""
+        return max(self.segment_bytes, self.table_bytes // 4)
+
+    @property
     def lack_bytes(self) -> int:
-        """What it must borrow, in whole segments so that it seldom changes."""
-        lack = self.needed_bytes + self.lead_bytes - self.granted_bytes
-        has_any = self.needed_bytes > self.segment_bytes
-        return max(0, -(-lack // self.segment_bytes)) * self.segment_bytes if has_any else 0
+        """What it must borrow."""
+        if self.needed_bytes <= self.segment_bytes:
+            return 0
+        lack = self.needed_bytes + self.lead_bytes - self.table_bytes
+        wanted = self.table_bytes + max(0, -(-lack // self.step_bytes)) * self.step_bytes
+        return max(0, wanted - self.granted_bytes)
 
     @property
     def spare_bytes(self) -> int:

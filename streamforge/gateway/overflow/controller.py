@@ -93,7 +93,7 @@ class Overflow:
             return
         self._look_at = now + LOOK_SECONDS
         if now >= self._ask_at:
-            self._ask(now)
+            self._ask()
         self._sight.see(now)
         self._tell()
         condition = self._sight.condition
@@ -118,7 +118,7 @@ class Overflow:
         """Begin what is to be done; by what readers say at this moment, where something shall go."""
         order = self._ordering.wanted(self._sight, now, self.age_seconds)
         if self._tier >= Tier.DOWNSAMPLE or order.is_to_delete:
-            self._ask(now)
+            self._ask()
             order = self._ordering.wanted(self._sight, now, self.age_seconds)
         if not order.is_empty or self._ordering.is_left_over:
             self._start(order, now)
@@ -137,8 +137,8 @@ class Overflow:
         except OSError as error:
             self._note(Done(error=str(error)))
 
-    def _ask(self, now: float) -> None:
-        self._ask_at = now + ASK_SECONDS
+    def _ask(self) -> None:
+        self._ask_at = time.monotonic() + ASK_SECONDS
         try:
             self._readers.ask()
         except OSError as error:

@@ -41,14 +41,13 @@ def told(bench: Bench, topic: str) -> list[Event]:
     return [one for one in bench.events() if one.details["topic"] == topic]
 
 
-def fill(bench: Bench, topic: str, mebibytes: int) -> None:
-    """As fast as a busy plant would: the controller has its looks in between."""
-    for _ in range(mebibytes // 2):
-        bench.fill(topic, 2)
-        for _ in range(5):
-            bench.overflow.step(threading.Event())
-            if bench.overflow._helper.is_busy:
-                bench.step_until("the helper process", lambda: not bench.overflow._helper.is_busy)
+def fill(bench: Bench, topic: str, mebibytes: int, at_once: int) -> None:
+    """The controller has a look after so many MiB, which is as much as it looks ahead."""
+    for _ in range(mebibytes // at_once):
+        bench.fill(topic, at_once)
+        bench.overflow._look_at = bench.overflow._act_at = 0.0
+        bench.overflow.step(threading.Event())
+        bench.step_until("the helper process", lambda: not bench.overflow._helper.is_busy)
 
 
 def test_what_retention_took_while_nobody_looked_is_told_afterwards_once_and_only_if_a_reader_lacked_it(
@@ -79,10 +78,11 @@ def test_what_a_sink_lacks_borrows_from_what_everybody_has_until_it_is_delivered
     bench.renew()
     bench.step_until("that nothing is lent", lambda: retention(bench) == table)
     bench.sink(telemetry_1min=0)
-    fill(bench, "telemetry.1min", 24)
+    bench.overflow._ask()
+    fill(bench, "telemetry.1min", 24, at_once=1)
     assert table["telemetry.1min"] < 15 * MEBIBYTE, "or it was no loan"
-    bench.step_until("the loan", lambda: retention(bench)["telemetry.1min"] >= 24 * MEBIBYTE)
     held = retention(bench)
+    assert held["telemetry.1min"] >= 24 * MEBIBYTE
     assert sum(held.values()) == sum(table.values())
     assert bench.starts("telemetry.1min")["telemetry.1min"] == 0
     assert told(bench, "telemetry.1min") == []
@@ -90,13 +90,14 @@ def test_what_a_sink_lacks_borrows_from_what_everybody_has_until_it_is_delivered
         set_up(admin, credentials={}, budget_bytes=bench.budget_bytes)
     assert retention(bench) == held, "streamforge topics leaves a loan alone"
     bench.sink(telemetry_1min=10**9)
-    bench.overflow._ask_at = 0.0  # instead of half a minute
+    bench.overflow._ask()  # not half a minute later
     bench.step_until("the end of the loan", lambda: retention(bench) == table)
 
 
 def test_when_nobody_has_anything_left_to_lend_a_loss_is_said_and_retention_never_comes_first(bench: Bench) -> None:
     bench.sink(telemetry_clean=0)
-    fill(bench, CLEAN, 180)
+    bench.overflow._ask()
+    fill(bench, CLEAN, 180, at_once=6)
     start = bench.starts(CLEAN)[CLEAN]
     assert start > 0
     events = told(bench, CLEAN)
