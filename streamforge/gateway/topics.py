@@ -5,7 +5,8 @@ and only what lies beyond `retention.bytes`, so a partition really holds up to r
 indexes; what `retention_bytes` answers is the share of the budget less exactly that. Before the shares come what is
 no topic's: the ballast and the broker's own logs.
 
-Alarms have no retention at all: they are never given up, and `streamforge-overflow` says when their share is full.
+Alarms have no retention at all: when their share is full `streamforge-overflow` says so, and nothing but cleared ones
+may go. What the other topics have it may lend from one to another, never more in sum.
 """
 
 from dataclasses import dataclass
