@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamforge.gateway.overflow import alarm_note, alarm_share
-from streamforge.gateway.overflow.ahead import look_ahead, table_retention
+from streamforge.gateway.overflow.ahead import Outlook, look_ahead, table_retention
 from streamforge.gateway.overflow.eviction import SHARE
 from streamforge.gateway.overflow.loans import Loans
 from streamforge.gateway.overflow.order import PENDING, Done, Order
@@ -52,7 +52,8 @@ class Ordering:
         self, order: Order, sight: Sight, held: Held, aged: dict[Partition, int], *, is_thin_due: bool
     ) -> Order:
         logs, condition = sight.look.partitions, sight.condition
-        outlook = look_ahead(logs, held, sight.budget, sight.starts)
+        is_known = sight.are_readers_heard
+        outlook = look_ahead(logs, held, sight.budget, sight.starts) if is_known else Outlook()
         cuts = plan(
             logs,
             held,
@@ -60,11 +61,12 @@ class Ordering:
             aged=aged,
             starts=sight.starts,
         )
+        gone = self._gone.gone(logs, held) if is_known and not self.is_left_over else ()
         is_full = condition.alarms_percent >= 100 and is_thin_due
         return replace(
             order,
             # What went without being told comes before what is deleted behind it.
-            cuts=(*(() if self.is_left_over else self._gone.gone(logs, held)), *merged((*outlook.cuts, *cuts))),
+            cuts=(*gone, *merged((*outlook.cuts, *cuts))),
             retention=self._loans.change(outlook.retention, table_retention(sight.budget)),
             thin=alarm_share.candidates(logs, sight.budget.size_bytes, held, sight.starts) if is_full else (),
         )
@@ -76,7 +78,8 @@ class Ordering:
 
     def settle(self, sight: Sight) -> None:
         """There is nothing to do: what is gone by now need not be told. Raises OSError."""
-        self._gone.settle(sight.look.partitions)
+        if sight.are_readers_heard:
+            self._gone.settle(sight.look.partitions)
 
     def note(self, order: Order, done: Done, now_seconds: float) -> None:
         """What came of an order. Raises OSError where that cannot be saved."""

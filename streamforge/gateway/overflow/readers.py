@@ -5,6 +5,7 @@ has never said anything needs everything that its user may read.
 """
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from streamforge.progress import Partition, Position, Progress
 
 FILE = "readers.json"
 ASK_SECONDS = 0.5
+# After a boot the first reader answers when it has found its place on the log, and the others soon after.
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class Readers:
         self._file = state / FILE
         self._known = _load(self._file)
         self._answering: set[str] = set()
+        self._heard: set[str] = set()
+        self._first_heard_at = float("inf")
 
     def ask(self) -> None:
         """Ask every one. Raises OSError where what a silent one said cannot be saved."""
@@ -57,8 +62,19 @@ class Readers:
             unit: answers.get(unit) or self._known.get(unit) or ReaderView(topics=_readable(unit)) for unit in wanted
         }
         self._answering = set(answers)
+        self._heard |= answers.keys()
+        if answers:
+            self._first_heard_at = min(self._first_heard_at, time.monotonic())
         if has_lost:
             self.save()
+
+    @property
+    def are_heard(self) -> bool:
+        """Whether all have said in this life where they stand, or have had time to. Before, what they said last may be
+        a week old, and would make all of a full log look as if they lacked it.
+        """
+        has_had_time = time.monotonic() - self._first_heard_at >= PATIENCE_SECONDS
+        return has_had_time or self._known.keys() <= self._heard
 
     def save(self) -> None:
         """Bring what is known to the disk. Raises OSError."""

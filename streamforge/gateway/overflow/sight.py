@@ -56,7 +56,7 @@ class Sight:
         # Only of the log that is there: of one that begins anew, what was deleted in the one before means nothing.
         newest = {one.place: one.segments[-1].first for one in self.look.partitions if one.segments}
         self.starts = {place: start for place, start in self.starts.items() if start <= newest.get(place, -1)}
-        held = self.held()
+        held = self.held() if self.are_readers_heard else {}  # nobody is alarmed before
         self.history_bytes = 0 if held is None else history_bytes(self.look.partitions, held, self.starts)
         self._conclude(
             Use(
@@ -66,6 +66,11 @@ class Sight:
                 disk_total_bytes=disk.used + disk.free,  # what root has in reserve is nobody's
             )
         )
+
+    @property
+    def are_readers_heard(self) -> bool:
+        """Whether it is known by now where they stand."""
+        return self._readers.are_heard
 
     def held(self) -> Held | None:
         """What readers still need; None where the incarnations cannot be read: then no position means anything."""

@@ -5,11 +5,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from streamforge import pressure
+from streamforge.gateway.overflow import readers
 from streamforge.gateway.overflow.ahead import Budget
 from streamforge.gateway.overflow.controller import Overflow, Places
-from streamforge.gateway.overflow.readers import FILE
+from streamforge.gateway.overflow.readers import FILE, Readers
 from streamforge.health import HealthServer, State
 from streamforge.incarnations import Incarnations
 from streamforge.progress import Partition, Position, Progress
@@ -84,3 +88,28 @@ def test_what_a_silent_sink_said_last_outlives_the_controller(tmp_path: Path) ->
     held = again._readers.held([clean], Incarnations())
     assert held[clean]["sink-file@out"] == 77
     assert held[clean]["transform-aggregator"] == 0
+
+
+def test_nothing_is_concluded_from_what_readers_said_before_a_boot_until_they_had_time_to_say_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transforms = ("streamforge-transform-validator", "streamforge-transform-aggregator")
+    known = Readers(tmp_path, tmp_path, tmp_path)
+    known.ask()
+    assert not known.are_heard, "nobody has said anything yet"
+    servers = [HealthServer(asked(unit, stages("telemetry.raw")), tmp_path) for unit in transforms]
+    servers[0].start()
+    known.ask()
+    assert not known.are_heard
+    with monkeypatch.context() as patch:
+        patch.setattr(readers, "PATIENCE_SECONDS", 0.0)
+        assert known.are_heard, "the other one does not come"
+    servers[1].start()
+    known.ask()
+    assert known.are_heard
+    for server in servers:
+        server.stop()
+
+
+def stages(topic: str) -> dict[str, Any]:
+    return {"stages": [{"input": topic, "partition": 0, "hold_offset": 7, "incarnation": 1}]}
