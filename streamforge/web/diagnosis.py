@@ -136,7 +136,7 @@ def _full_log(unit: Unit) -> Diagnosis | None:
         evidence=f"{unit.status[:1].upper()}{unit.status[1:]}.",
         hand="See which sink does not deliver, remove files and logs set aside, or add disk."
         if is_full
-        else "Nothing needs to be done: the least important readings give way first. More disk keeps them longer.",
+        else "See which sink does not deliver, and what else fills the disk. What matters least gives way first.",
         link="/data-out",
     )
 

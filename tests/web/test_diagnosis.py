@@ -172,13 +172,13 @@ def test_a_full_log_is_critical_and_says_what_waits() -> None:
     assert todo.evidence == "Log 96 % of 3.4 GiB, disk 82 % full: telemetry waits."
 
 
-def test_a_log_that_fills_up_is_said_and_nothing_is_asked_for() -> None:
+def test_a_log_that_fills_up_with_more_than_what_everybody_has_is_said() -> None:
     fills = Unit(
         name=OVERFLOW, state=UnitState.DEGRADED, status="log 75 % of 3.4 GiB, disk 70 % full: it is filling up"
     )
     (todo,) = verdict(replace(WELL, units=(ADAPTER, fills))).todo
     assert (todo.priority, todo.what) == (Priority.MEDIUM, "The log fills up")
-    assert todo.hand.startswith("Nothing needs to be done")
+    assert todo.hand.startswith("See which sink does not deliver")
 
 
 def test_disk_and_ledger() -> None:
