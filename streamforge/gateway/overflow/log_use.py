@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from streamforge.gateway.listings import Listings
+from streamforge.gateway.log_growth import directories
 from streamforge.progress import Partition
 
 _BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own (stat(2))
@@ -47,50 +49,42 @@ class LogLook:
         return sum(one.size_bytes for one in self.partitions if one.place.topic == topic)
 
 
-@dataclass(slots=True)
-class _Known:
-    """A folder as it was last listed: valid until its time changes, and the newest segment grows meanwhile."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """A folder as it was listed: the newest segment grows meanwhile."""
 
-    time_ns: int
     log: PartitionLog
     newest: tuple[str, ...]
     newest_bytes: int
-    is_settled: bool
 
 
-@dataclass(slots=True)
 class LogUse:
     """Kafka's data directory, looked at again and again; a folder is listed only after it changed."""
 
-    folder: Path
-    _known: dict[str, _Known] = field(default_factory=dict)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._listings = Listings(_listed)
 
     def look(self) -> LogLook:
         """What the log takes now. A log that is not there takes nothing. Raises OSError where it may not be seen."""
         try:
-            with os.scandir(self.folder) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_dir())
+            paths = [self._folder / name for name in directories(self._folder)]
         except FileNotFoundError:
             return LogLook()
-        known, self._known = self._known, {}
-        partitions = [one for name in names if (one := self._partition(name, known.get(name)))]
+        self._listings.forget_all_but(paths)
+        partitions = [one for path in paths if (one := self._partition(path))]
         return LogLook(size_bytes=sum(one.size_bytes for one in partitions), partitions=tuple(partitions))
 
-    def _partition(self, name: str, before: _Known | None) -> PartitionLog | None:
-        path = self.folder / name
+    def _partition(self, path: Path) -> PartitionLog | None:
         try:
-            time_ns = path.stat().st_mtime_ns
-            is_same = before is not None and before.time_ns == time_ns
-            if before is None or not is_same or not before.is_settled:
-                before = _listed(path, time_ns, is_settled=is_same)
-            self._known[name] = before
-            grown = _taken(path, before.newest) - before.newest_bytes
+            listed = self._listings.look(path).content
+            grown = _taken(path, listed.newest) - listed.newest_bytes
         except FileNotFoundError:  # a topic is just being removed
             return None
-        return replace(before.log, size_bytes=before.log.size_bytes + grown)
+        return replace(listed.log, size_bytes=listed.log.size_bytes + grown)
 
 
-def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
+def _listed(path: Path) -> _Listed:
     """Every file by its stem. One that vanishes meanwhile takes nothing; a folder of another name has no segments."""
     sizes: dict[str, int] = {}
     files: dict[str, list[str]] = {}
@@ -111,8 +105,7 @@ def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
             if entry.name == stem + _LOG and len(stem) == _DIGITS and stem.isdecimal():
                 logs[stem] = seen
     newest = max(logs, default="")
-    return _Known(
-        time_ns=time_ns,
+    return _Listed(
         log=PartitionLog(
             place=_place(path.name),
             segments=_segments(logs, sizes),
@@ -121,7 +114,6 @@ def _listed(path: Path, time_ns: int, *, is_settled: bool) -> _Known:
         ),
         newest=tuple(files.get(newest, ())),
         newest_bytes=sizes.get(newest, 0),
-        is_settled=is_settled,
     )
 
 
