@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamforge.durable import sync_directory, write_durably
 from streamforge.gateway.doctor import ballast
 from streamforge.gateway.doctor.copies import DIRECTORY as COPIES
 from streamforge.gateway.doctor.files import Kind, properties
 from streamforge.gateway.doctor.layout import METADATA_PARTITION, strays
 from streamforge.gateway.doctor.report import Finding
 from streamforge.gateway.doctor.snapshots import NAME, intact_bytes, snapshot_fault
-from streamforge.gateway.durable import sync_directory, write_durably
 
 DIRECTORY, MANIFEST = "metadata", "manifest.json"
 # A log that is emptied again and again has another fault; systemd gives up after the fifth start.
