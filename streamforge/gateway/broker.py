@@ -27,10 +27,10 @@ LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 # First ack 5-7 s after kill -9; the defaults (9000/2000) need 12-15 s, because the old session must end first.
 SESSION_MS, HEARTBEAT_MS = 3000, 1000
 # Three files that Kafka writes and fsyncs by the clock although nothing happened, two syncs each, and on a slow card
-# every alarm of those seconds waits for them. A leader without followers does not
-# need high watermarks (by default every 5 s, 35,000 flushes a day): what its log holds is its high watermark. Nor log
-# starts where whole segments go: the first file says where the log starts. From the recovery points on a log is read
-# again after a kill or a cut: at 5,000 readings/s 84 MB of raw and clean, five minutes after the last one.
+# every alarm of those seconds waits for them. A leader without followers does not need high watermarks (by default
+# every 5 s, 35,000 flushes a day): what its log holds is its high watermark. Nor log starts where whole segments go:
+# the first file says where the log starts. From the recovery points on a log is read again after a kill or a cut: at
+# 5,000 readings/s 84 MB of raw and clean, five minutes after the last one.
 WATERMARKS_MS = LOG_STARTS_MS = 3_600_000
 RECOVERY_POINTS_MS = 300_000
 NEVER_MINUTES = 2147483647
