@@ -12,6 +12,7 @@ from tests.faults.simulated.units import UNITS
 from tests.faults.simulated.world import World
 
 OFF_SECONDS = (0.2, 3.0)
+AGAIN_SECONDS = 0.5
 
 
 def cut(world: World, draw: Random, wall_step_seconds: float) -> None:
@@ -58,7 +59,10 @@ def _reconcile(world: World, draw: Random) -> None:
         life.exchanges_left = draw.choice((None, None, None, draw.randint(0, 20)))
         try:
             reconcile(world.connection(life), promises, world.directory)
-        except (Killed, NotConnected):
+        except Killed:
             life.end()
+        except NotConnected:
+            life.end()
+            world.wait(AGAIN_SECONDS)  # as with systemd: without it a broker that is stopped would never go on
         else:
             return
