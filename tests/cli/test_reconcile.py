@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,27 @@ SILENT_SECONDS = 6.0
 PATIENCE = "import sys, streamforge.cli.reconcile as unit; unit.PATIENCE_SECONDS = {}; sys.exit(unit.run([]))"
 
 
+def environment(broker: ThrowAwayBroker, gateway: Path) -> dict[str, str]:
+    """Of a unit in `gateway`, which is root, runtime and state directory."""
+    places = dict.fromkeys(("STREAMFORGE_ROOT", "STREAMFORGE_RUN", "STATE_DIRECTORY"), str(gateway))
+    return os.environ | broker.environment("reconcile") | places
+
+
+@pytest.fixture
+def gateway(broker: ThrowAwayBroker, tmp_path: Path) -> Iterator[Path]:
+    """A directory beside whose units `streamforge-syncd` runs: what is said waits for the disk."""
+    syncd = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=environment(broker, tmp_path))
+    try:
+        yield tmp_path
+    finally:
+        syncd.terminate()
+        syncd.wait(20)
+
+
 def reconcile(broker: ThrowAwayBroker, gateway: Path, patience_seconds: float) -> int:
-    """The exit code of the unit in `gateway`, which is root, runtime and state directory."""
-    environment = os.environ | broker.environment("reconcile")
-    environment |= dict.fromkeys(("STREAMFORGE_ROOT", "STREAMFORGE_RUN", "STATE_DIRECTORY"), str(gateway))
+    """The exit code of the unit."""
     command = [sys.executable, "-c", PATIENCE.format(patience_seconds)]
-    return subprocess.run(command, env=environment, check=False, timeout=100).returncode
+    return subprocess.run(command, env=environment(broker, gateway), check=False, timeout=100).returncode
 
 
 def said(broker: ThrowAwayBroker, reason: str) -> int:
@@ -36,30 +52,30 @@ def said(broker: ThrowAwayBroker, reason: str) -> int:
 
 @pytest.mark.broker
 @pytest.mark.timeout(150)
-def test_a_broker_that_does_not_answer_for_a_while_is_asked_again(broker: ThrowAwayBroker, tmp_path: Path) -> None:
-    reason = str(tmp_path)
-    (tmp_path / FILE).write_text(Incarnations().opening(opened_at_us=7, reason=reason).to_json())
+def test_a_broker_that_does_not_answer_for_a_while_is_asked_again(broker: ThrowAwayBroker, gateway: Path) -> None:
+    reason = str(gateway)
+    (gateway / FILE).write_text(Incarnations().opening(opened_at_us=7, reason=reason).to_json())
     os.kill(broker.pid, signal.SIGSTOP)
     waker = threading.Timer(SILENT_SECONDS, os.kill, (broker.pid, signal.SIGCONT))
     waker.start()
     try:
-        assert reconcile(broker, tmp_path, patience_seconds=60.0) == 0
+        assert reconcile(broker, gateway, patience_seconds=60.0) == 0
     finally:
         waker.join()
-    assert load(tmp_path).incarnation == 2
+    assert load(gateway).incarnation == 2
     assert said(broker, reason) == 1
 
 
 @pytest.mark.broker
 @pytest.mark.timeout(150)
-def test_what_could_not_be_said_stays_to_be_said(broker: ThrowAwayBroker, tmp_path: Path) -> None:
-    reason = str(tmp_path)
-    (tmp_path / FILE).write_text(Incarnations().opening(opened_at_us=7, reason=reason).to_json())
+def test_what_could_not_be_said_stays_to_be_said(broker: ThrowAwayBroker, gateway: Path) -> None:
+    reason = str(gateway)
+    (gateway / FILE).write_text(Incarnations().opening(opened_at_us=7, reason=reason).to_json())
     os.kill(broker.pid, signal.SIGSTOP)
     try:
-        assert reconcile(broker, tmp_path, patience_seconds=0.0) == 1
+        assert reconcile(broker, gateway, patience_seconds=0.0) == 1
     finally:
         os.kill(broker.pid, signal.SIGCONT)
-    assert load(tmp_path).incarnation == 1
-    assert reconcile(broker, tmp_path, patience_seconds=60.0) == 0
+    assert load(gateway).incarnation == 1
+    assert reconcile(broker, gateway, patience_seconds=60.0) == 0
     assert said(broker, reason) == 1
