@@ -1,5 +1,8 @@
 """One controller beside a real broker: filled, looked at, and judged by what the log holds."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +48,9 @@ class Bench:
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("STREAMFORGE_RUN", str(self.run))
         monkeypatch.setenv("STATE_DIRECTORY", str(self.state))
+        # What the helper process says waits for the disk.
+        places = {"STREAMFORGE_ROOT": str(directory)}
+        self.syncd = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=os.environ | places)
         with Admin(self.broker.connection("admin")) as admin:
             if has_table:
                 self.budget_bytes = smallest_budget_bytes(1)
@@ -86,6 +92,8 @@ class Bench:
     def stop(self) -> None:
         """End all."""
         self.overflow.close()
+        self.syncd.terminate()
+        self.syncd.wait(20)
         self.broker.stop()
         for server in self.servers.values():
             server.stop()
