@@ -13,8 +13,14 @@ from pathlib import Path
 
 from streamforge.clock import now_us
 from streamforge.durable import write_durably
-from streamforge.gateway.doctor.files import Kind, properties
-from streamforge.gateway.doctor.layout import is_internal, number_of, partitions, stray_partitions, topic_of
+from streamforge.gateway.doctor.layout import (
+    directory_id,
+    is_internal,
+    number_of,
+    partitions,
+    stray_partitions,
+    topic_of,
+)
 from streamforge.gateway.doctor.report import Finding
 from streamforge.incarnations import FILE, STRAYS, Incarnation, Incarnations
 from streamforge.progress import Partition
@@ -47,7 +53,7 @@ def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
     held, before = _held(kafka), _read_writer(kafka)
     if held is not None:
         _publish(public / FILE, held)  # first: without it, units would take their positions for unknown ones
-    now = _now(before, boot_id, _directory_id(data))
+    now = _now(before, boot_id, directory_id(data))
     opened = _opened(held, data, before, now)
     if opened is not None:
         _save(kafka, opened)
@@ -137,14 +143,6 @@ def _entries(text: str) -> Iterator[tuple[Partition, int]]:
     for line in text.splitlines()[2:]:
         topic, number, offset = line.split(" ")
         yield Partition(topic, int(number)), int(offset)
-
-
-def _directory_id(data: Path) -> str:
-    """Not the cluster's: that is made anew when a lost meta.properties is rebuilt."""
-    try:
-        return properties((data / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
-    except OSError:
-        return ""
 
 
 def _read_writer(kafka: Path) -> Writer | None:

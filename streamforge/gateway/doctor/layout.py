@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamforge.gateway.doctor.files import Kind
+from streamforge.gateway.doctor.files import Kind, properties
 from streamforge.gateway.doctor.snapshots import NAME
 from streamforge.progress import Partition
 
@@ -45,6 +45,14 @@ def snapshots(data: Path) -> list[Path]:
     """The snapshots of the metadata partition, oldest first."""
     directory = data / METADATA_PARTITION
     return sorted(path for path in directory.glob("*.checkpoint") if NAME.fullmatch(path.name))
+
+
+def directory_id(data: Path) -> str:
+    """Kafka's id of this log directory, "" where there is none; not the cluster's, which a rebuilt file has anew."""
+    try:
+        return properties((data / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
+    except OSError:
+        return ""
 
 
 def strays(data: Path) -> list[Path]:

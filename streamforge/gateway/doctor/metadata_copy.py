@@ -18,8 +18,8 @@ from typing import Any
 from streamforge.durable import sync_directory, write_durably
 from streamforge.gateway.doctor import ballast
 from streamforge.gateway.doctor.copies import DIRECTORY as COPIES
-from streamforge.gateway.doctor.files import Kind, properties
-from streamforge.gateway.doctor.layout import METADATA_PARTITION, strays
+from streamforge.gateway.doctor.files import Kind
+from streamforge.gateway.doctor.layout import METADATA_PARTITION, directory_id, strays
 from streamforge.gateway.doctor.report import Finding
 from streamforge.gateway.doctor.snapshots import NAME, intact_bytes, snapshot_fault
 
@@ -35,8 +35,10 @@ _DERIVED = (".index", ".timeindex", ".snapshot", Kind.LEADER_EPOCHS.value)
 
 def keep(kafka: Path) -> None:
     """Copy it before a start, unless the copy for one that did not serve is still there. Raises OSError, ENOSPC too."""
+    if _manifest(kafka):
+        return
     place, contents = kafka / COPIES / DIRECTORY, dict(_contents(kafka / "data" / METADATA_PARTITION))
-    if _manifest(kafka) or not contents:
+    if not contents:
         return
     size = sum(map(len, contents.values()))
     if ballast.room(kafka).free_bytes < ballast.START_BYTES + size:
@@ -146,7 +148,7 @@ def _copied(kafka: Path) -> dict[str, bytes]:
 
 
 def _note(kafka: Path, checksums: Mapping[str, str], *, restored: int) -> None:
-    manifest = {"directory_id": _directory_id(kafka), "restored": restored, "sha256": dict(checksums)}
+    manifest = {"directory_id": directory_id(kafka / "data"), "restored": restored, "sha256": dict(checksums)}
     write_durably(kafka / COPIES / DIRECTORY / MANIFEST, json.dumps(manifest).encode(), mode=_MODE)
 
 
@@ -154,14 +156,7 @@ def _manifest(kafka: Path) -> dict[str, Any]:
     """What is noted of the copy of this log; empty where there is none."""
     try:
         raw = json.loads((kafka / COPIES / DIRECTORY / MANIFEST).read_text())
-        is_whole = raw["directory_id"] == _directory_id(kafka) and isinstance(raw["restored"], int)
+        is_whole = raw["directory_id"] == directory_id(kafka / "data") and isinstance(raw["restored"], int)
         return dict(raw) if is_whole and isinstance(raw["sha256"], dict) else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
-
-
-def _directory_id(kafka: Path) -> str:
-    try:
-        return properties((kafka / "data" / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
-    except OSError:
-        return ""

@@ -8,8 +8,7 @@ import json
 from pathlib import Path
 
 from streamforge.durable import write_durably
-from streamforge.gateway.doctor.files import Kind, properties
-from streamforge.gateway.doctor.layout import METADATA_PARTITION
+from streamforge.gateway.doctor.layout import METADATA_PARTITION, directory_id
 from streamforge.gateway.doctor.metadata_log import next_producer_id
 
 FILE = "producer-ids.json"
@@ -20,7 +19,7 @@ def keep(kafka: Path) -> None:
     """Note up to which id all may be in use, where that has grown. Raises OSError."""
     found = next_producer_id(kafka / "data" / METADATA_PARTITION)
     if found > known(kafka):
-        content = json.dumps({"directory_id": _directory_id(kafka), "next": found})
+        content = json.dumps({"directory_id": directory_id(kafka / "data"), "next": found})
         write_durably(kafka / FILE, content.encode(), mode=_MODE)
 
 
@@ -28,13 +27,6 @@ def known(kafka: Path) -> int:
     """The first id that was not in use yet before this start; 0 for a log that is new."""
     try:
         raw = json.loads((kafka / FILE).read_text())
-        return int(raw["next"]) if raw["directory_id"] == _directory_id(kafka) else 0
+        return int(raw["next"]) if raw["directory_id"] == directory_id(kafka / "data") else 0
     except (OSError, ValueError, TypeError, KeyError):
         return 0
-
-
-def _directory_id(kafka: Path) -> str:
-    try:
-        return properties((kafka / "data" / Kind.META_PROPERTIES).read_bytes()).get("directory.id", "")
-    except OSError:
-        return ""
