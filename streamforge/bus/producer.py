@@ -5,7 +5,7 @@ A record is acknowledged when it stands on the log; one of alarms or events when
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from kafka import KafkaProducer
@@ -14,7 +14,9 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from streamforge.bus.commit import ON_DISK_FIRST, GroupCommit
 from streamforge.bus.connection import Connection, watch_authentication
 from streamforge.bus.failures import translate
-from streamforge.errors import StreamForgeError
+from streamforge.codec import encode
+from streamforge.errors import NotConnected, StreamForgeError
+from streamforge.model import Alarm, Event
 from streamforge.progress import Headers, Partition
 
 OnAcknowledged = Callable[[int], None]
@@ -158,6 +160,18 @@ class Producer:
         sender.force_close()
         sender.join(ABANDON_SECONDS)
         self._client._closed = True  # noqa: SLF001 - or it raises again when it is collected
+
+
+def deliver(connection: Connection, place: Partition, records: Sequence[Event | Alarm], timeout_seconds: float) -> None:
+    """Write these with a producer of their own; acknowledged when this returns. Raises StreamForgeError."""
+    producer = Producer(connection, (place.topic,))
+    try:
+        for one in records:
+            producer.send(place, one.asset_id.encode(), encode(one), (), lambda _offset: None)
+        if not producer.flush(timeout_seconds):
+            raise NotConnected(f"{producer.awaited} does not acknowledge {place.topic}")
+    finally:
+        producer.close()
 
 
 def _nothing() -> None:

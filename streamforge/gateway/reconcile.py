@@ -11,10 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from streamforge.bus.connection import Connection
-from streamforge.bus.producer import Producer
+from streamforge.bus.producer import deliver
 from streamforge.bus.reader import Reader
-from streamforge.codec import encode
-from streamforge.errors import NotConnected
 from streamforge.gateway.cut_losses import Loss, Promises, losses
 from streamforge.gateway.log_cut import around, hole_after
 from streamforge.gateway.loss_events import exact_event, loss_event
@@ -130,13 +128,6 @@ def _send(connection: Connection, events: Sequence[Event]) -> None:
     """They are on the disk when this returns."""
     if not events:
         return
-    producer = Producer(connection, (EVENTS.topic,))
-    try:
-        for one in events:
-            producer.send(EVENTS, one.asset_id.encode(), encode(one), (), lambda _offset: None)
-        if not producer.flush(FLUSH_SECONDS):
-            raise NotConnected(f"{producer.awaited} does not acknowledge the events")
-    finally:
-        producer.close()
+    deliver(connection, EVENTS, events, FLUSH_SECONDS)
     for one in events:
         _log.warning("data_loss", **one.details)

@@ -15,6 +15,7 @@ from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.incarnations import FILE, Incarnations
 from streamforge.model import Event
 from tests.chain import checker
+from tests.faults.barrier import barrier
 
 # Longer than the client waits for an answer, and than the controller for a broker.
 SILENT_SECONDS = 6.0
@@ -28,14 +29,10 @@ def environment(broker: ThrowAwayBroker, gateway: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def gateway(broker: ThrowAwayBroker, tmp_path: Path) -> Iterator[Path]:
+def gateway(tmp_path: Path) -> Iterator[Path]:
     """A directory beside whose units `streamforge-syncd` runs: what is said waits for the disk."""
-    syncd = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=environment(broker, tmp_path))
-    try:
+    with barrier(tmp_path, tmp_path):
         yield tmp_path
-    finally:
-        syncd.terminate()
-        syncd.wait(20)
 
 
 def reconcile(broker: ThrowAwayBroker, gateway: Path, patience_seconds: float) -> int:

@@ -16,12 +16,11 @@ from pathlib import Path
 from streamforge import logs
 from streamforge.bus.admin import Admin
 from streamforge.bus.connection import Connection
-from streamforge.bus.producer import Producer
+from streamforge.bus.producer import deliver
 from streamforge.bus.reader import Reader
 from streamforge.clock import now_us
-from streamforge.codec import encode
 from streamforge.durable import write_durably
-from streamforge.errors import NotConnected, StreamForgeError
+from streamforge.errors import StreamForgeError
 from streamforge.gateway.overflow import alarm_note, starts
 from streamforge.gateway.overflow.alarm_note import AlarmNote
 from streamforge.gateway.overflow.decide import decide
@@ -116,14 +115,7 @@ class Actor:
 
     def _send(self, place: Partition, records: Sequence[Event | Alarm]) -> None:
         """They are on the disk when this returns."""
-        producer = Producer(self._connection, (place.topic,))
-        try:
-            for one in records:
-                producer.send(place, one.asset_id.encode(), encode(one), (), lambda _offset: None)
-            if not producer.flush(FLUSH_SECONDS):
-                raise NotConnected(f"{producer.awaited} does not acknowledge what there is to say")
-        finally:
-            producer.close()
+        deliver(self._connection, place, records, FLUSH_SECONDS)
 
 
 def _ends(evicted: Sequence[Eviction]) -> dict[Partition, int]:

@@ -1,11 +1,9 @@
 """One controller beside a real broker: filled, looked at, and judged by what the log holds."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from streamforge.model import Alarm, Event
 from streamforge.progress import Partition, Position, Progress
 from tests.broker import new_broker
 from tests.chain import checker
+from tests.faults.barrier import barrier
 from tests.gateway.overflow.staged import asked
 
 FILLED = ("telemetry.raw", "telemetry.clean", "telemetry.1min", "alarms.clean", "dlq.telemetry")
@@ -49,8 +48,8 @@ class Bench:
         monkeypatch.setenv("STREAMFORGE_RUN", str(self.run))
         monkeypatch.setenv("STATE_DIRECTORY", str(self.state))
         # What the helper process says waits for the disk.
-        places = {"STREAMFORGE_ROOT": str(directory)}
-        self.syncd = subprocess.Popen([sys.executable, "-m", "streamforge", "syncd"], env=os.environ | places)
+        self.open = ExitStack()
+        self.open.enter_context(barrier(directory, self.run))
         with Admin(self.broker.connection("admin")) as admin:
             if has_table:
                 self.budget_bytes = smallest_budget_bytes(1)
@@ -92,8 +91,7 @@ class Bench:
     def stop(self) -> None:
         """End all."""
         self.overflow.close()
-        self.syncd.terminate()
-        self.syncd.wait(20)
+        self.open.close()
         self.broker.stop()
         for server in self.servers.values():
             server.stop()
