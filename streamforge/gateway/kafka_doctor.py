@@ -112,9 +112,25 @@ def mend_files(kafka: Path) -> list[Finding]:
     return [*found, *beyond_repair.after_mending(kafka, found)]
 
 
+def mend_ends(kafka: Path) -> list[Finding]:
+    """The end of each partition; before an incarnation is opened where the log ends."""
+    from streamforge.gateway.doctor import newest  # with the codec, which the supervisor shall not carry
+
+    return newest.mend(kafka / "data") if (kafka / "data").is_dir() else []
+
+
 def keep_incarnation(kafka: Path) -> list[Finding]:
     """Before the broker gives offsets out again."""
-    return incarnation.keep(kafka, places.runtime(), boot_id())
+    from streamforge.gateway.doctor import newest
+
+    return incarnation.keep(kafka, places.runtime(), boot_id(), newest.broken(kafka / "data"))
+
+
+def cut_ends(kafka: Path) -> list[Finding]:
+    """What cannot be set right there; after an incarnation says where the log ends."""
+    from streamforge.gateway.doctor import newest
+
+    return newest.cut(kafka)
 
 
 def keep_producer_ids(kafka: Path) -> list[Finding]:
@@ -134,7 +150,9 @@ STEPS: tuple[Step, ...] = (
     restore_metadata,
     keep_strays,
     mend_files,
+    mend_ends,
     keep_producer_ids,
     keep_incarnation,
+    cut_ends,
     make_ballast,
 )

@@ -42,19 +42,42 @@ def keep_strays(kafka: Path) -> AsideLog | None:
     return _moved(kafka, names, AsideLog(reason=f"{STRAYS}: {len(names)}")) if names else None
 
 
+def keep_copy(kafka: Path, name: str, reason: str) -> AsideLog:
+    """Copy one file of the log, which goes on without a part of it, to the next number. Raises OSError."""
+    place = _next(kafka)
+    log = _noted(place, [kafka / name], AsideLog(reason=reason))
+    copy = place / name
+    copy.parent.mkdir(parents=True)
+    write_durably(copy, (kafka / name).read_bytes(), mode=_MODE)
+    for directory in (place, place.parent):
+        sync_directory(directory)
+    return log
+
+
 def _moved(kafka: Path, names: Iterable[str], log: AsideLog) -> AsideLog:
     """The reason first, then the moves: what is cut short is listed, and the rest is moved at the next start."""
-    place = kafka / DIRECTORY / str(max([0, *_numbers(kafka)]) + 1)
-    place.mkdir(parents=True)
+    place = _next(kafka)
     there = [name for name in names if (kafka / name).exists()]
-    size = sum(_size_bytes(kafka / name) for name in there if name != COPIES)
-    log = replace(log, number=int(place.name), time_us=now_us(), boot_id=boot_id(), size_bytes=size)
-    write_durably(place / WHY, json.dumps(asdict(log), indent=1).encode(), mode=_MODE)
+    log = _noted(place, [kafka / name for name in there if name != COPIES], log)
     for name in there:
         (place / name).parent.mkdir(exist_ok=True)
         (kafka / name).rename(place / name)
     for directory in (place, place.parent, kafka):
         sync_directory(directory)
+    return log
+
+
+def _next(kafka: Path) -> Path:
+    place = kafka / DIRECTORY / str(max([0, *_numbers(kafka)]) + 1)
+    place.mkdir(parents=True)
+    return place
+
+
+def _noted(place: Path, paths: Iterable[Path], log: AsideLog) -> AsideLog:
+    """With what it is about, on the disk."""
+    size = sum(_size_bytes(path) for path in paths)
+    log = replace(log, number=int(place.name), time_us=now_us(), boot_id=boot_id(), size_bytes=size)
+    write_durably(place / WHY, json.dumps(asdict(log), indent=1).encode(), mode=_MODE)
     return log
 
 
@@ -90,8 +113,8 @@ def _numbers(kafka: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _size_bytes(directory: Path) -> int:
-    return sum(size for path in directory.rglob("*") for size in _blocks(path))
+def _size_bytes(place: Path) -> int:
+    return sum(size for path in (place, *place.rglob("*")) for size in _blocks(path))
 
 
 def _blocks(path: Path) -> Iterator[int]:

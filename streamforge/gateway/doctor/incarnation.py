@@ -7,9 +7,10 @@ list, twice; `kafka/writer.json` says in which boot which log was last written.
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from streamforge.clock import now_us
 from streamforge.durable import write_durably
@@ -30,6 +31,7 @@ WRITER_FILE = "writer.json"
 # Kafka leaves it in the log directory when it has flushed and closed everything, and removes it when it starts.
 STOPPED_IN_ORDER = ".kafka_cleanshutdown"
 ANOTHER_LOG = "it is another log"
+END_DAMAGED = "the end of the log is damaged"
 RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 _MODE = 0o640
 LEAST_DRAWN = 2**30
@@ -47,14 +49,19 @@ class Writer:
     set_aside: str = ""
 
 
-def keep(kafka: Path, public: Path, boot_id: str) -> list[Finding]:
-    """Open a new incarnation where there is reason to, and let every unit read the list in `public`. Raises OSError."""
+def keep(
+    kafka: Path, public: Path, boot_id: str, damaged: Mapping[Partition, int] = MappingProxyType({})
+) -> list[Finding]:
+    """Open a new incarnation where there is reason to, and let every unit read the list in `public`.
+
+    `damaged`: partitions that end earlier than the broker left them, and at which offset. Raises OSError.
+    """
     data = kafka / "data"
     held, before = _held(kafka), _read_writer(kafka)
     if held is not None:
         _publish(public / FILE, held)  # first: without it, units would take their positions for unknown ones
     now = _now(before, boot_id, directory_id(data))
-    opened = _opened(held, data, before, now)
+    opened = _opened(held, data, before, now, damaged)
     if opened is not None:
         _save(kafka, opened)
     if before != now:
@@ -86,7 +93,9 @@ def _now(before: Writer | None, boot_id: str, directory_id: str) -> Writer:
     return Writer(boot_id=boot_id, directory_id=directory_id, set_aside=before.directory_id or before.set_aside)
 
 
-def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: Writer) -> Incarnations | None:
+def _opened(
+    held: Incarnations | None, data: Path, before: Writer | None, now: Writer, damaged: Mapping[Partition, int]
+) -> Incarnations | None:
     """The list with a new incarnation; None where the one in force goes on."""
     if held is None:
         # Above any that was counted up to and never the one of another lost list, so that no position of either is
@@ -99,7 +108,7 @@ def _opened(held: Incarnations | None, data: Path, before: Writer | None, now: W
         return held.taken_back().opening(opened_at_us=now_us(), reason="the log before is back", firsts=ends(data))
     reason = _reason(data, before, now)
     if not reason:
-        return None
+        return held.opening(opened_at_us=now_us(), reason=END_DAMAGED, firsts=damaged) if damaged else None
     return held.opening(opened_at_us=now_us(), reason=reason, firsts=None if reason == ANOTHER_LOG else ends(data))
 
 

@@ -32,7 +32,12 @@ def test_every_promise_holds_in_every_schedule(played: list[Seen]) -> None:
 
 @pytest.mark.parametrize(
     ("seed", "number"),
-    [("1127", 5082), ("1128", 588), *(("1129", number) for number in (766, 2717, 5915, 6659, 8948, 9193))],
+    [
+        ("1127", 5082),
+        ("1128", 588),
+        *(("1129", number) for number in (766, 2717, 5915, 6659, 8948, 9193)),
+        ("1131", 7665),
+    ],
 )
 def test_what_failed_once_holds(seed: str, number: int) -> None:
     assert [one.breaches for one in play(seed, number, 1)] == [[]]

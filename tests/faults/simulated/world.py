@@ -136,7 +136,7 @@ class World:
     def start(self, name: str) -> None:
         """Start a unit, where there is power and none runs."""
         unit = self.units[name]
-        if not self.is_powered or not unit.life.is_dead:
+        if not self.is_powered or not unit.life.is_dead or _is_under_way(unit.component):
             return
         _let_go(unit.component)  # killed before its first step
         life = unit.life = Life(name, self.broker)
@@ -199,6 +199,11 @@ class World:
         self.incarnations_file.write_text(text)
         stamp = self.clock.monotonic_ns()
         os.utime(self.incarnations_file, ns=(stamp, stamp))
+
+
+def _is_under_way(component: Component | None) -> bool:
+    """Whether a killed adapter's loop still waits below another unit's step; it is started when that has ended."""
+    return isinstance(component, PollerComponent) and component._loop.is_running()
 
 
 def _let_go(component: Component | None) -> None:
