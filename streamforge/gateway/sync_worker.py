@@ -53,13 +53,14 @@ class Progress:
 class SyncWorker:
     """Syncs until `stop`, and lets others wait for the next sync."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, refused: str = "") -> None:
+        """`refused`: why a sync failed before, since the machine was started."""
         self._work = work
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._barrier_ns = self._busy_ns = self._wanted_ns = _NEVER
-        self._refused = ""
+        self._refused = refused
         self._covered: Hashable | None = None
 
     def start(self) -> None:

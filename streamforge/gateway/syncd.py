@@ -27,6 +27,8 @@ from streamforge.logs import Log
 from streamforge.metrics import Metrics
 
 STEP_SECONDS = 1.0
+# In the unit's runtime directory, which outlives the unit and not the kernel: why a sync failed.
+REFUSED = "refused"
 # From here on a sync does not take long but hangs.
 HANG_SECONDS = 5.0 * PATIENCE
 BARRIER_SECONDS = 10.0
@@ -42,6 +44,7 @@ class Syncd:
     def __init__(self, root: Path, file_system: Callable[[Path], FileSystem] = FileSystem) -> None:
         self.metrics = Metrics()
         self._root = root
+        self._runtime = Path(os.environ.get("RUNTIME_DIRECTORY", places.runtime()))
         self._open_file_system = file_system
         self._medium = Medium()
         self._growth = LogGrowth(root / "kafka" / "data")
@@ -71,11 +74,11 @@ class Syncd:
                 done=self._on_done,
                 skipped=self._on_skipped,
                 failed=self._on_failed,
-            )
+            ),
+            refused=self._refused_before(),
         )
         self._worker.start()
-        runtime = Path(os.environ.get("RUNTIME_DIRECTORY", places.runtime()))
-        watch = ClockWatch(EventSpool(place(self._root)).put, runtime)
+        watch = ClockWatch(EventSpool(place(self._root)).put, self._runtime)
         self._clock = ClockThread(watch, self._clock_steps.inc)
         self._clock.start()
 
@@ -178,8 +181,21 @@ class Syncd:
         self._syncs.labels(result="failed").inc()
         self.metrics.errors.labels(stage="sync", type=type(error).__name__).inc()
         self._failures += 1
-        if self._failures == 1:
-            _log.error("disk_refused", reason=error.strerror or str(error))
+        if self._failures > 1:
+            return
+        reason = error.strerror or str(error)
+        _log.error("disk_refused", reason=reason)
+        try:
+            (self._runtime / REFUSED).write_text(reason)
+        except OSError as unwritten:
+            _log.warning("refusal_not_noted", reason=str(unwritten))
+
+    def _refused_before(self) -> str:
+        """Why a sync failed since the machine was started, "" = none did: the kernel does not say it a second time."""
+        try:
+            return (self._runtime / REFUSED).read_text()
+        except OSError:
+            return ""
 
 
 def main() -> int:

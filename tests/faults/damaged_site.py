@@ -16,6 +16,7 @@ from streamforge.bus.producer import Producer
 from streamforge.bus.reader import Reader
 from streamforge.codec import decode, encode, segments
 from streamforge.codec.log_batches import Batch
+from streamforge.gateway.doctor import newest
 from streamforge.model import Event, ReadingBatch
 from streamforge.progress import AdapterEpoch, Partition, Progress, Stored
 from streamforge.sinks.base import BatchRule, Sink, SinkConfig
@@ -122,7 +123,8 @@ class Site:
         shutil.copytree(self._kept[topic], self._broker.broker.data)
 
     def read(self, topic: str) -> Read:
-        """Start the broker, let the plant go on with one batch of each adapter, and let the gateway read it all."""
+        """Start it as the doctor lets it start, add a batch of each adapter, and let the gateway read it all."""
+        newest.mend(self._broker.broker.data)
         self._broker.start()
         self._go_on(topic)
         found = Read()

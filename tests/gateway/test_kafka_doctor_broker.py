@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamforge.codec.log_batches import Batch
+from streamforge.codec.segments import segments, walk_segment
 from streamforge.gateway import kafka_doctor
 from tests.faults.small_files import EVERY, NEEDED, Damage, Log, damage, drawn, is_reported
 
@@ -60,6 +62,45 @@ def test_a_running_broker_is_left_alone(log: Log, monkeypatch: pytest.MonkeyPatc
     assert kafka_doctor.main() == 1
     log.broker.kill()
     assert kafka_doctor.main() == 0
+
+
+def test_the_last_headers_of_a_log_are_set_right_and_no_offset_is_given_out_twice(log: Log) -> None:
+    _stop_in_order(log)
+    _write_into_last_batch(log, "telemetry.raw", 0, (log.written["telemetry.raw"] - 2).to_bytes(8, "big"))
+    _write_into_last_batch(log, "alarms.raw", 16, b"\0")  # with which Kafka does not start
+    done = [finding for finding in kafka_doctor.examine(log.kafka) if finding.done.startswith("set right")]
+    assert [finding.wrong.partition(": ")[2] for finding in done] == [
+        "magic 0 for 2",
+        f"base offset {log.written['telemetry.raw'] - 2} for {log.written['telemetry.raw'] - 1}",
+    ]
+    _expect_all(log, "| the last batches | base offset, magic | set right")
+
+
+def test_zeros_at_the_end_of_a_log_cost_what_they_hold_and_no_more(log: Log) -> None:
+    _stop_in_order(log)
+    _write_into_last_batch(log, "telemetry.raw", 0, bytes(61))  # with which Kafka does not start
+    _write_into_last_batch(log, "alarms.raw", 8, (1 << 20).to_bytes(4, "big"))  # before which it would end
+    done = [finding.done for finding in kafka_doctor.examine(log.kafka)]
+    assert sum("set right" in one for one in done) == 1
+    assert sum("ends there" in one for one in done) == sum("opened incarnation" in one for one in done) == 1
+    log.written["telemetry.raw"] -= 1
+    _expect_all(log, "| the last batches | length, zeroed | set right; ends there")
+
+
+def _stop_in_order(log: Log) -> None:
+    """With one record in the last batch of each topic."""
+    log.broker.start()
+    log.write(1)
+    log.broker.stop()
+
+
+def _write_into_last_batch(log: Log, topic: str, at: int, content: bytes) -> None:
+    path = segments(log.broker.broker.data / f"{topic}-0")[-1]
+    *_, last = walk_segment(path)
+    assert isinstance(last, Batch)
+    with path.open("r+b") as file:
+        file.seek(last.position + at)
+        file.write(content)
 
 
 def _expect_all(log: Log, row: str) -> None:

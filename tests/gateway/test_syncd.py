@@ -127,7 +127,7 @@ def test_a_disk_that_hangs_is_said_with_its_seconds_once_in_the_journal_and_the_
     assert [record.getMessage() for record in caplog.records] == ["disk_silent", "disk_answers_again"]
 
 
-def test_a_disk_that_refused_is_unhealthy_until_the_unit_starts_anew_and_said_once(
+def test_a_disk_that_refused_is_unhealthy_and_said_once(
     staging: Staging, caplog: pytest.LogCaptureFixture
 ) -> None:
     staging.disk.error = OSError(errno.EIO, os.strerror(errno.EIO))
@@ -143,6 +143,22 @@ def test_a_disk_that_refused_is_unhealthy_until_the_unit_starts_anew_and_said_on
     }
     assert staging.metric('errors_total{stage="sync",type="OSError"}') >= 2
     assert [record.getMessage() for record in caplog.records] == ["disk_refused"]
+
+
+def test_a_unit_that_is_started_anew_knows_that_the_disk_refused_as_long_as_the_kernel_runs(
+    staging: Staging, tmp_path: Path
+) -> None:
+    staging.disk.error = OSError(errno.EIO, os.strerror(errno.EIO))
+    staging.until(lambda: staging.metric('syncs_total{result="failed"}') >= 1)
+    anew = Syncd(tmp_path)
+    anew.open()
+    try:
+        assert anew.routes()["/barrier"]({"since": str(time.monotonic_ns())}).code == 503
+        assert anew.status() == "the disk refused to write: Input/output error; reboot, and replace the disk"
+        assert anew.health().state is State.UNHEALTHY
+    finally:
+        anew.drain(time.monotonic() + PATIENCE_SECONDS)
+        anew.close()
 
 
 def test_a_slow_disk_is_degraded_and_one_line_and_so_is_its_recovery(
