@@ -43,7 +43,7 @@ def intact(fetch: Fetch, expected: int, start: int, end: int, *, is_boundary: bo
     found = _upto_gap(_found(fetch, expected, start, end, is_boundary=is_boundary))
     if not found or found[0].batch.base_offset <= expected:
         return found
-    return _upto_gap(_confirmed(fetch, end, found))
+    return _upto_gap(_confirmed(fetch, expected, end, found))
 
 
 def _upto_gap(found: list[Piece]) -> list[Piece]:
@@ -54,16 +54,29 @@ def _upto_gap(found: list[Piece]) -> list[Piece]:
     return found
 
 
-def _confirmed(fetch: Fetch, end: int, found: list[Piece]) -> list[Piece]:
-    """What the log gives at the first one's offset: another batch, where this one's base offset is what was damaged.
+def _confirmed(fetch: Fetch, expected: int, end: int, found: list[Piece]) -> list[Piece]:
+    """What the log gives at the first one's offsets: another batch, where its base offset is what was damaged.
 
-    No CRC covers the base offset, and at the end of a segment no neighbour contradicts it.
+    No CRC covers the base offset, and at the end of a segment no neighbour contradicts it. Two that follow each other
+    prove themselves.
     """
     first = found[0].batch
-    again, _ = _pieces(fetch(first.base_offset, PROBE_BYTES), first.base_offset, end)
-    if not again or again[0].batch.base_offset > first.base_offset or again[0].batch.header == first.header:
+
+    def others(offset: int) -> list[Piece]:
+        """From the batch that the log has there, where it is not the first one; else none."""
+        again, _ = _pieces(fetch(offset, PROBE_BYTES), offset, end)
+        is_other = bool(again) and again[0].batch.base_offset <= offset and again[0].batch.header != first.header
+        return [replace(again[0], is_after_damage=True), *again[1:]] if is_other else []
+
+    claimed = [first.base_offset] if len(found) > 1 else [first.base_offset, min(first.last_offset, end - 1)]
+    high = next((offset for offset in claimed if others(offset)), None)
+    if high is None:
         return found
-    return [replace(again[0], is_after_damage=True), *again[1:]]
+    low = expected
+    while high - low > 1:  # where the next segment begins
+        middle = (low + high) // 2
+        low, high = (low, middle) if others(middle) else (middle, high)
+    return others(high)
 
 
 def _found(fetch: Fetch, expected: int, start: int, end: int, *, is_boundary: bool) -> list[Piece]:

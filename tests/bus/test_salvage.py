@@ -92,12 +92,12 @@ def logs() -> st.SearchStrategy[ModelBroker]:
     )  # fmt: skip
 
 
-def read_through(broker: ModelBroker) -> dict[int, int]:
+def read_through(broker: ModelBroker, *, is_boundary: bool = False) -> dict[int, int]:
     """Every batch found, by base offset, as a reader goes on after each answer."""
     found: dict[int, int] = {}
     expected = 0
     while expected < broker.end:
-        pieces = intact(broker.fetch, expected, 0, broker.end)
+        pieces = intact(broker.fetch, expected, 0, broker.end, is_boundary=is_boundary)
         if not pieces:
             break
         for piece in pieces:
@@ -151,6 +151,18 @@ def test_a_batch_whose_base_offset_was_made_that_of_another_does_not_take_its_pl
         (5, False),
     ]
     assert sorted(read_through(broker)) == [0, 1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("after", [(40,), (7, 9, 3, 40), (1,) * 50], ids=("one large", "some", "many small"))
+@pytest.mark.parametrize("bit", range(64))
+def test_a_base_offset_at_the_end_of_a_segment_that_reaches_into_the_next_is_passed_over(
+    after: tuple[int, ...], bit: int
+) -> None:
+    broker = ModelBroker([maker.segment(0, [4, 30]), maker.segment(34, after)])
+    broker.files[0][broker.made[0].batches[1][0] + bit // 8] ^= 128 >> bit % 8
+    whole = [*broker.made[0].batches[:1], *broker.made[1].batches]
+    found = read_through(broker, is_boundary=True)
+    assert found == {base: base + count - 1 for _, _, base, count in whole}
 
 
 def test_a_damaged_length_at_the_start_of_a_segment_does_not_hide_the_rest_of_it() -> None:
