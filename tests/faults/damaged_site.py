@@ -124,7 +124,7 @@ class Site:
 
     def read(self, topic: str) -> Read:
         """Start it as the doctor lets it start, add a batch of each adapter, and let the gateway read it all."""
-        newest.mend(self._broker.broker.data)
+        cut = self._mend_ends(topic)
         self._broker.start()
         self._go_on(topic)
         found = Read()
@@ -136,9 +136,18 @@ class Site:
         self._run(sink, CLEAN, found)
         found.seconds = time.monotonic() - began
         found.delivered = target.times
-        found.reported = self._reported(topic)
+        found.reported = self._reported(topic) | cut
         found.miscounts = self._miscounts(topic, target)
         return found
+
+    def _mend_ends(self, topic: str) -> set[int]:
+        """As the doctor does before a start; the offsets of this topic that it says are cut off."""
+        data = self._broker.broker.data
+        newest.mend(data)
+        ends = newest.broken(data)
+        newest.cut(data.parent)
+        last = max(self._truth[topic].keys)
+        return set(range(ends.get(Partition(topic), last + 1), last + 1))
 
     def _write_plant(self) -> None:
         """Batches of 1 to 12 readings of three adapters in two epochs; several, or one, to a Kafka batch."""
