@@ -115,7 +115,7 @@ def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece], *, is_boun
     def at(offset: int) -> list[Piece]:
         return _pieces(fetch(offset, PROBE_BYTES), expected, end, is_boundary=is_boundary)[0]
 
-    best = _earlier(best, at(expected))
+    best = _earlier(best, _answered(fetch, expected, end, is_boundary=is_boundary))
     low = expected
     for offset in _offsets(expected, _base_of(best, end)):
         if offset >= _base_of(best, end):
@@ -129,6 +129,16 @@ def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece], *, is_boun
         if _base_of(best, end) > middle:
             low = middle
     return best
+
+
+def _answered(fetch: Fetch, expected: int, end: int, *, is_boundary: bool) -> list[Piece]:
+    """What one answer from `expected` on shows, as large as it must be: damaged batches stand in front."""
+    for size in (PROBE_BYTES, *SIZES_BYTES):
+        raw = fetch(expected, size)
+        found, _ = _pieces(raw, expected, end, is_boundary=is_boundary)
+        if found or len(raw) < size:
+            return found
+    return []
 
 
 def _earlier(best: list[Piece], found: list[Piece]) -> list[Piece]:

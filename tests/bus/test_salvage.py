@@ -171,6 +171,16 @@ def test_a_damaged_length_at_the_start_of_a_segment_does_not_hide_the_rest_of_it
     assert intact(broker.fetch, 5, 0, 26)[0].batch.base_offset == 5 + INDEX_EVERY
 
 
+@pytest.mark.parametrize("bit", [2, 21, 50, 56])
+def test_a_large_batch_that_is_misplaced_at_the_start_of_a_segment_does_not_hide_the_one_after_it(
+    bit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(salvage, "PROBE_BYTES", 500)
+    broker = ModelBroker([maker.segment(0, [4]), maker.segment(4, [40, 40]), maker.segment(84, [2])])
+    broker.files[1][bit // 8] ^= 128 >> bit % 8
+    assert read_through(broker, is_boundary=True) == {0: 3, 44: 83, 84: 85}
+
+
 def test_a_position_inside_a_batch_gets_that_batch() -> None:
     broker = ModelBroker([maker.segment(0, [5, 5])])
     assert intact(broker.fetch, 3, 0, 10)[0].batch.base_offset == 0
