@@ -19,6 +19,8 @@ Headers = Sequence[tuple[str, bytes]]
 HOLE_HEADER = "sf-hole"
 """On an output: offsets of its input are missing directly before it, `first-next` (`first` and those up to `next`)."""
 
+OWN_HEADER = "sf-own"
+
 
 class Partition(NamedTuple):
     """One partition of one topic."""
@@ -49,6 +51,32 @@ class Stored:
     record: Record
     size_bytes: int = 0
     headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNumber:
+    """Which of an adapter's alarms, events or dead letters a record is: it grows within an epoch, by topic.
+
+    It stands in a header, so that the adapter finds out what of its own is on the log already.
+    """
+
+    writer: str
+    epoch: int
+    number: int
+
+    def headers(self) -> Headers:
+        """As it stands on the record."""
+        return ((OWN_HEADER, f"{self.epoch} {self.number} {self.writer}".encode()),)
+
+    @staticmethod
+    def of(headers: Headers) -> "OwnNumber | None":
+        """The number on a record; None where there is none that can be read."""
+        for name, value in headers:
+            epoch, _, rest = value.decode(errors="replace").partition(" ")
+            number, _, writer = rest.partition(" ")
+            if name == OWN_HEADER and epoch.isdecimal() and number.isdecimal():
+                return OwnNumber(writer=writer, epoch=int(epoch), number=int(number))
+        return None
 
 
 def is_after_hole(headers: Headers) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from streamforge.config import Limits
-from streamforge.model import Names, Value
+from streamforge.model import Names, Topic, Value
 
 
 def _nothing() -> None:
@@ -93,6 +93,8 @@ class Adapter(ABC, Generic[C]):
     """A protocol. A module under `streamforge.adapters` has exactly one concrete subclass."""
 
     Config: ClassVar[type[AdapterConfig]]
+    # What its unit may write: readings, and what rows of the class EVENT or ALARM make of them.
+    topics: ClassVar[tuple[Topic, ...]] = (Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW)
 
     def __init__(self, config: C) -> None:
         self.config = config

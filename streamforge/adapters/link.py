@@ -1,9 +1,9 @@
 """The adapter's way to the log: makes the producer, makes a new one after a failure, feeds it from the outbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streamforge.adapters.epochs import Epochs
-from streamforge.adapters.outbox import Outbox
+from streamforge.adapters.outbox import TELEMETRY, Outbox
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.bus.presence import Presence
@@ -12,10 +12,10 @@ from streamforge.bus.reader import Reader
 from streamforge.codec import decode
 from streamforge.errors import NotConnected, Rejected
 from streamforge.logs import Log
-from streamforge.model import ReadingBatch, Topic
+from streamforge.model import ReadingBatch
+from streamforge.progress import OwnNumber, Partition
 
 _log = Log("adapter")
-TOPIC = Topic.TELEMETRY_RAW.value
 LINGER_MS = 20
 # How far back from the end of the log an adapter looks at first for its own last records.
 TAIL_RECORDS = 4_000
@@ -27,8 +27,9 @@ Tail = dict[int, dict[int, int]]
 class Link:
     """Holds the producer. `connect` blocks for seconds and is called from a worker thread; the rest never blocks."""
 
-    def __init__(self, connection: Connection, adapter_id: str) -> None:
+    def __init__(self, connection: Connection, adapter_id: str, topics: tuple[str, ...]) -> None:
         self._connection = connection
+        self._topics = topics
         self._adapter_id = adapter_id
         self._producer: Producer | None = None
         self._partitions = 1
@@ -58,10 +59,10 @@ class Link:
     def connect(self) -> None:
         """Make a producer. Raises NotConnected; ConfigError and Fatal for what time does not heal."""
         stamp = self._connection.incarnations_stamp()
-        producer = Producer(self._connection, (TOPIC,), linger_ms=LINGER_MS)
+        producer = Producer(self._connection, self._topics, linger_ms=LINGER_MS)
         reader = Reader(self._connection)
         try:
-            self._partitions = len(reader.partitions(TOPIC))
+            self._partitions = len(reader.partitions(TELEMETRY))
         finally:
             reader.close()
         self._presence.note("")
@@ -74,7 +75,7 @@ class Link:
         reader = Reader(self._connection)
         try:
             found: Tail = {}
-            for place in reader.partitions(TOPIC):
+            for place in reader.partitions(TELEMETRY):
                 for stretch in reader.backwards(place, TAIL_RECORDS):  # other adapters' records stand between ours
                     for fetched in stretch:
                         _note(found, fetched.value, self._adapter_id)
@@ -83,6 +84,27 @@ class Link:
             return found
         finally:
             reader.close()
+
+    def own_signals(self, epoch: int, oldest: Mapping[str, int]) -> dict[str, set[int]]:
+        """Topic -> numbers of this adapter's alarms, events and dead letters there, back to the oldest asked for."""
+        reader = Reader(self._connection)
+        try:
+            return {
+                topic: set().union(*(self._own(reader, place, epoch, number) for place in reader.partitions(topic)))
+                for topic, number in oldest.items()
+            }
+        finally:
+            reader.close()
+
+    def _own(self, reader: Reader, place: Partition, epoch: int, oldest: int) -> set[int]:
+        found: set[int] = set()
+        for stretch in reader.backwards(place, TAIL_RECORDS):
+            owns = [OwnNumber.of(fetched.headers) for fetched in stretch]
+            mine = [own for own in owns if own and own.writer == self._adapter_id]
+            found.update(own.number for own in mine if own.epoch == epoch)
+            if any(own.epoch < epoch or own.number <= oldest for own in mine):
+                break
+        return found
 
     def away(self, error: BaseException) -> None:
         """Note that the broker cannot be reached; said once."""

@@ -1,59 +1,47 @@
 """From a scan to the log: numbers batches, encodes them, and keeps them in order while the broker is away.
 
-The ring stands outside the Kafka client, which has no bound of its own. When the ring is full the oldest telemetry
-goes, counted. What the client was given and has not acknowledged is kept too, so that a new client can be told it.
+Telemetry has a lane, and alarms, events and dead letters have one each. When all together grow beyond the ring's size,
+the oldest telemetry goes first, then dead letters, events, alarms; each is counted.
 """
 
-import zlib
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 
 from streamforge.adapters.base import Batch
+from streamforge.adapters.lane import Entry, Lane, Sender
 from streamforge.codec import encode
-from streamforge.errors import Rejected
-from streamforge.model import ReadingBatch, Source, TimeQuality, Topic
-from streamforge.progress import Headers, Partition
+from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, Source, TimeQuality, Topic
+from streamforge.progress import OwnNumber
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_IN_FLIGHT_BYTES = 2 * 1024 * 1024
-MOST_IN_FLIGHT = 2_000
+TELEMETRY = Topic.TELEMETRY_RAW.value
+TOPIC_OF = {DeadLetter: Topic.DLQ_TELEMETRY.value, Event: Topic.EVENTS_RAW.value, Alarm: Topic.ALARMS_RAW.value}
+# What goes first where there is no room; what is sent first comes last.
+ORDER = (TELEMETRY, *TOPIC_OF.values())
+
+Signal = Event | Alarm | DeadLetter
 
 
-class Sender(Protocol):
-    """What the outbox needs of `bus.Producer`."""
-
-    def send(self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: Callable[[int], None]) -> None:
-        """Hand a record over; `on_ack` runs in another thread."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Entry:
-    seq: int
-    readings: int
-    key: bytes
-    value: bytes
-    done: Callable[[], None]
-    is_acknowledged: bool = False
+def _nothing() -> None:
+    return None
 
 
 class Outbox:
-    """The readings of one adapter's epoch on their way to telemetry.raw. Not thread-safe but for acknowledgements."""
+    """The records of one adapter's epoch on their way. Not thread-safe but for acknowledgements."""
 
     def __init__(self, source: Source, epoch: int, most_bytes: int = MOST_BYTES) -> None:
         self._source = source
         self._sources: dict[str, Source] = {}
         self.epoch = epoch
         self._most_bytes = most_bytes
-        self._waiting: deque[_Entry] = deque()
-        self._in_flight: deque[_Entry] = deque()
-        self._waiting_bytes = 0
-        self._in_flight_bytes = 0
-        self._seq = 0
+        self._lanes = {topic: Lane(topic) for topic in ORDER}
+        self._telemetry = self._lanes[TELEMETRY]
+        self._numbers: Counter[str] = Counter()
         self._count = 0
         self.acknowledged = 0
         self.dropped = 0
+        self.dropped_signals = 0
 
     @property
     def read(self) -> int:
@@ -68,25 +56,29 @@ class Outbox:
     @property
     def unacknowledged_bytes(self) -> int:
         """Encoded bytes that the log does not have yet."""
-        return self._waiting_bytes + self._in_flight_bytes
+        return sum(lane.unacknowledged_bytes for lane in self._lanes.values())
 
     @property
     def oldest_in_flight(self) -> int:
-        """The seq of the oldest record that was handed over and is not acknowledged; 0 = none."""
-        return self._in_flight[0].seq if self._in_flight else 0
+        """The seq of the oldest batch that was handed over and is not acknowledged; 0 = none."""
+        return self._telemetry.oldest_in_flight
+
+    def oldest_signals(self) -> Mapping[str, int]:
+        """Topic -> number of its oldest record that was handed over and is not acknowledged; telemetry is not here."""
+        found = {topic: self._lanes[topic].oldest_in_flight for topic in TOPIC_OF.values()}
+        return {topic: number for topic, number in found.items() if number}
 
     @property
     def is_empty(self) -> bool:
         """Whether the log has everything."""
-        return not self._waiting and not self._in_flight
+        return all(lane.is_empty for lane in self._lanes.values())
 
     def put(self, batch: Batch, gateway_time_us: int, time_quality: TimeQuality) -> None:
         """Number and encode a scan; it waits here until `pump` hands it over."""
-        self._seq += 1
         record = ReadingBatch(
             source=self._source_of(batch.asset_id),
             epoch=self.epoch,
-            seq=self._seq,
+            seq=self._next(TELEMETRY),
             count_before=self._count,
             gateway_time_us=gateway_time_us,
             time_quality=time_quality,
@@ -98,66 +90,69 @@ class Outbox:
             device_times_us=batch.device_times_us,
         )
         self._count += len(batch.values)
-        value = encode(record)
-        entry = _Entry(
-            seq=self._seq, readings=len(batch.values), key=batch.asset_id.encode(), value=value, done=batch.done
+        entry = Entry(
+            number=record.seq,
+            readings=len(batch.values),
+            key=batch.asset_id.encode(),
+            value=encode(record),
+            done=batch.done,
         )
-        self._waiting.append(entry)
-        self._waiting_bytes += len(value)
-        while self.unacknowledged_bytes > self._most_bytes and self._waiting:
-            self._drop(self._waiting.popleft())
+        self._add(TELEMETRY, entry)
+
+    def put_signal(self, signal: Signal, asset_id: str, done: Callable[[], None] = _nothing) -> None:
+        """Encode an alarm, an event or a dead letter; it waits here until `pump` hands it over."""
+        topic = TOPIC_OF[type(signal)]
+        own = OwnNumber(writer=self._source.adapter_id, epoch=self.epoch, number=self._next(topic))
+        entry = Entry(
+            number=own.number,
+            readings=0,
+            key=asset_id.encode(),
+            value=encode(signal),
+            done=done,
+            headers=own.headers(),
+        )
+        self._add(topic, entry)
+
+    def _next(self, topic: str) -> int:
+        self._numbers[topic] += 1
+        return self._numbers[topic]
 
     def _source_of(self, asset_id: str) -> Source:
         if asset_id not in self._sources:
             self._sources[asset_id] = replace(self._source, asset_id=asset_id)
         return self._sources[asset_id]
 
-    def _drop(self, entry: _Entry) -> None:
-        self._waiting_bytes -= len(entry.value)
+    def _add(self, topic: str, entry: Entry) -> None:
+        self._lanes[topic].put(entry)
+        while self.unacknowledged_bytes > self._most_bytes:
+            oldest = next((found for lane in self._lanes.values() if (found := lane.drop_oldest())), None)
+            if oldest is None:
+                return
+            self._dropped(oldest)
+
+    def _dropped(self, entry: Entry) -> None:
         self.dropped += entry.readings
+        self.dropped_signals += not entry.readings
 
     def pump(self, sender: Sender, partitions: int) -> None:
         """Hand over what waits, as far as the bound on what is in flight allows.
 
         A record that is too large is dropped, counted. Raises what else `sender` raises.
         """
-        while self._waiting and self._in_flight_bytes < MOST_IN_FLIGHT_BYTES and len(self._in_flight) < MOST_IN_FLIGHT:
-            entry = self._waiting[0]
-            number = zlib.crc32(entry.key) % partitions if partitions > 1 else 0
-
-            def on_ack(_offset: int, entry: _Entry = entry) -> None:
-                entry.is_acknowledged = True
-
-            try:
-                sender.send(Partition(Topic.TELEMETRY_RAW.value, number), entry.key, entry.value, (), on_ack)
-            except Rejected:  # larger than the broker takes: it would never go
-                self._drop(self._waiting.popleft())
-                continue
-            self._waiting.popleft()
-            self._waiting_bytes -= len(entry.value)
-            self._in_flight.append(entry)
-            self._in_flight_bytes += len(entry.value)
+        for topic in reversed(ORDER):
+            for entry in self._lanes[topic].pump(sender, partitions):
+                self._dropped(entry)
 
     def settle(self) -> int:
         """Take note of acknowledgements and run their `done`; how many readings that were."""
-        settled = 0
-        while self._in_flight and self._in_flight[0].is_acknowledged:
-            entry = self._in_flight.popleft()
-            self._in_flight_bytes -= len(entry.value)
-            settled += entry.readings
-            entry.done()
+        settled = sum(entry.readings for lane in self._lanes.values() for entry in lane.settle())
         self.acknowledged += settled
         return settled
 
-    def recall(self, standing: set[int]) -> None:
-        """The client is gone: what it had stands on the log if its seq is in `standing`, else it waits again."""
-        for entry in reversed(self._in_flight):
-            if entry.seq in standing:
-                entry.is_acknowledged = True
-                continue
-            if not entry.is_acknowledged:
-                self._waiting.appendleft(entry)
-                self._waiting_bytes += len(entry.value)
-                self._in_flight_bytes -= len(entry.value)
-        self._in_flight = deque(entry for entry in self._in_flight if entry.is_acknowledged)
-        self.settle()
+    def recall(self, standing: Mapping[str, Container[int]]) -> None:
+        """The client is gone: what it had stands on the log if its topic has its number in `standing`.
+
+        All else waits again.
+        """
+        for topic, lane in self._lanes.items():
+            self.acknowledged += sum(entry.readings for entry in lane.recall(standing.get(topic, ())))

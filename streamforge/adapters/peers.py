@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from streamforge.adapters.base import Device
 from streamforge.backoff import Backoff
 from streamforge.errors import NotConnected
 from streamforge.logs import Log
@@ -101,3 +102,19 @@ class DeviceRecord:
         self.errors += 1
         self.state, self.last_error = DeviceState.OFFLINE, reason
         return is_new
+
+
+def device_details(device: Device, record: DeviceRecord) -> dict[str, object]:
+    """One device as health and page show it."""
+    return {
+        "key": device.key,
+        "asset_id": device.asset_id,
+        "address": device.address,
+        "state": record.state.value,
+        "last_success_us": record.last_success_us,
+        "last_error": record.last_error or record.refused,
+        "interval_seconds": device.interval_seconds,
+        "points": len(device.names),
+        "requests": record.requests,
+        "errors": record.errors,
+    }

@@ -34,6 +34,10 @@ class Principal:
         return tuple(sorted({*self.reads, *self.writes, *self.deletes, *self.alters}))
 
 
+def _poller(name: str) -> Principal:
+    return Principal(name=name, writes=(Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW))
+
+
 def _sink(name: str) -> Principal:
     return Principal(name=name, reads=DELIVERED, writes=(Topic.DLQ_TELEMETRY,))
 
@@ -43,7 +47,7 @@ PRINCIPALS = (
     Principal(name="kafka", is_super=True),
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
-    Principal(name="adapter-modbus-tcp", writes=(Topic.TELEMETRY_RAW,)),
+    _poller("adapter-modbus-tcp"),
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),

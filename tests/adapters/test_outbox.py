@@ -2,16 +2,17 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforge.adapters.base import Batch
-from streamforge.adapters.outbox import Outbox
+from streamforge.adapters.outbox import TELEMETRY, Outbox
 from streamforge.codec import decode
-from streamforge.model import ReadingBatch, TimeQuality
-from streamforge.progress import Headers, Partition
+from streamforge.model import Event, ReadingBatch, Severity, TimeQuality
+from streamforge.progress import Headers, OwnNumber, Partition
 from tests.samples import SOURCE, plain_names
 
 
@@ -20,9 +21,11 @@ class Recorder:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Partition, bytes, Callable[[int], None]]] = []
+        self.headers: list[Headers] = []
 
     def send(self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: Callable[[int], None]) -> None:
         self.sent.append((place, value, on_ack))
+        self.headers.append(headers)
 
     def acknowledge(self, count: int) -> None:
         for offset, (_, _, on_ack) in enumerate(self.sent[:count]):
@@ -91,7 +94,7 @@ def test_what_a_lost_client_had_is_sent_again_unless_it_stands() -> None:
     put(outbox, 1, 2, 3)
     outbox.pump(lost, 1)
     put(outbox, 4)
-    outbox.recall(standing={1})
+    outbox.recall({TELEMETRY: {1}})
     outbox.pump(fresh, 1)
     assert [batch.seq for batch in fresh.batches()] == [2, 3, 4]
     assert outbox.read == 1
@@ -119,9 +122,9 @@ def test_whatever_happens_every_reading_is_read_or_still_here(steps: list[int | 
         else:
             standing = {batch.seq for batch in recorder.batches()[: len(recorder.sent) // 2]}
             recorder = Recorder()
-            outbox.recall(standing)
+            outbox.recall({TELEMETRY: standing})
     last = Recorder()
-    outbox.recall(set())
+    outbox.recall({})
     while not outbox.is_empty:
         outbox.pump(last, 1)
         last.acknowledge(len(last.sent))
@@ -148,3 +151,55 @@ def test_a_batch_says_how_good_the_clock_was_when_it_was_read(quality: TimeQuali
     outbox.put(scan(1), 0, quality)
     outbox.pump(recorder, 1)
     assert [batch.time_quality for batch in recorder.batches()] == [quality]
+
+
+def event(number: int) -> Event:
+    return Event(
+        event_id=f"line/1-{number}",
+        asset_id="pump_1",
+        type="door",
+        severity=Severity.LOW,
+        time_us=number,
+        message="open",
+    )
+
+
+def test_alarms_and_events_go_before_telemetry_and_are_numbered_for_themselves() -> None:
+    outbox, recorder = Outbox(SOURCE, epoch=3), Recorder()
+    put(outbox, 2)
+    outbox.put_signal(event(1), "pump_1")
+    outbox.put_signal(event(2), "pump_1")
+    outbox.pump(recorder, 1)
+    assert [place.topic for place, _, _ in recorder.sent] == ["events.raw", "events.raw", "telemetry.raw"]
+    assert [OwnNumber.of(headers) for headers in recorder.headers] == [
+        OwnNumber(writer=SOURCE.adapter_id, epoch=3, number=1),
+        OwnNumber(writer=SOURCE.adapter_id, epoch=3, number=2),
+        None,
+    ]
+    assert (outbox.numbered, outbox.oldest_signals()) == (2, {"events.raw": 1})
+    recorder.acknowledge(3)
+    assert outbox.settle() == 2
+    assert outbox.is_empty
+
+
+def test_an_event_that_stands_is_not_sent_again_and_its_done_runs() -> None:
+    outbox, lost, fresh = Outbox(SOURCE, epoch=1), Recorder(), Recorder()
+    happened: list[int] = []
+    for number in (1, 2):
+        outbox.put_signal(event(number), "pump_1", partial(happened.append, number))
+    outbox.pump(lost, 1)
+    outbox.recall({"events.raw": {1}})
+    outbox.pump(fresh, 1)
+    assert happened == [1]
+    assert [decode(value) for _, value, _ in fresh.sent] == [event(2)]
+
+
+def test_where_there_is_no_room_telemetry_goes_before_events() -> None:
+    outbox = Outbox(SOURCE, epoch=1, most_bytes=400)
+    outbox.put_signal(event(1), "pump_1")
+    put(outbox, *(10,) * 20)
+    assert (outbox.dropped > 0, outbox.dropped_signals) == (True, 0)
+    for number in range(2, 20):
+        outbox.put_signal(event(number), "pump_1")
+    assert outbox.dropped == 200
+    assert outbox.dropped_signals > 0

@@ -15,7 +15,7 @@ from streamforge.adapters.base import AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.epochs import Epochs
 from streamforge.adapters.link import Link
 from streamforge.adapters.outbox import Outbox
-from streamforge.adapters.runner import PollerComponent
+from streamforge.adapters.poller import PollerComponent
 from streamforge.bus.connection import Connection
 from streamforge.health import State
 from streamforge.model import names
@@ -89,7 +89,7 @@ class Taken(Link):
     handed_over = 0
 
     def __init__(self) -> None:
-        super().__init__(Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x"), "line")
+        super().__init__(Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x"), "line", ())
 
     @property
     def is_connected(self) -> bool:

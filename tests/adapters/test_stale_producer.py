@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamforge.adapters.base import AdapterConfig
-from streamforge.adapters.runner import PollerComponent
+from streamforge.adapters.poller import PollerComponent
 from streamforge.gateway.throwaway import ThrowAwayBroker
 from streamforge.model import ReadingBatch
 from tests.adapters.test_runner import Quick

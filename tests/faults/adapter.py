@@ -12,7 +12,7 @@ from pathlib import Path
 
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.epochs import FILE_NAME
-from streamforge.adapters.runner import PollerComponent
+from streamforge.adapters.poller import PollerComponent
 from streamforge.bus.connection import Connection
 from streamforge.model import names
 

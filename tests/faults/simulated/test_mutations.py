@@ -94,7 +94,7 @@ def test_a_sink_that_commits_its_position_before_the_data_loses_readings() -> No
 
 def test_an_outbox_that_sends_everything_again_doubles_on_raw() -> None:
     recall = Outbox.recall
-    with patch.object(Outbox, "recall", lambda self, _standing: recall(self, set())):
+    with patch.object(Outbox, "recall", lambda self, _standing: recall(self, {})):
         caught("stand twice in raw")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamforge.adapters.runner import PollerComponent
+from streamforge.adapters.poller import PollerComponent
 from streamforge.bus.connection import Connection
 from streamforge.service import Component
 from streamforge.sinks.runner import SinkComponent

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from streamforge.adapters.runner import PollerComponent
+from streamforge.adapters.poller import PollerComponent
 from streamforge.bus.connection import Connection
 from streamforge.incarnations import FILE
 from streamforge.service import Component
