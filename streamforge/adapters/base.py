@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
+from streamforge.adapters.conditions import Condition
 from streamforge.config import Limits
-from streamforge.model import Names, Topic, Value
+from streamforge.model import Names, Severity, Topic, Value
 
 
 def _nothing() -> None:
@@ -47,11 +48,23 @@ EVERY_READING = ReportRule()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRule:
+    """What a parameter's values make besides readings: an event at each change, or an alarm while a condition holds.
+
+    `condition` None = an event. `message` empty = the value in words.
+    """
+
+    condition: Condition | None = None
+    severity: Severity = Severity.MEDIUM
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One thing that is polled as a whole on one grid: one asset at one interval.
 
     `peer` names the connection it is read over, shared by all devices of that peer; `address` is what people call it.
-    `rules[i]` belongs to `names.parameters[i]`; empty = every reading of every parameter.
+    `rules[i]` and `signals[i]` belong to `names.parameters[i]`; empty = every reading of every parameter, no signal.
     """
 
     key: str
@@ -59,6 +72,7 @@ class Device:
     interval_seconds: float
     names: Names
     rules: tuple[ReportRule, ...] = ()
+    signals: tuple[SignalRule | None, ...] = ()
     peer: str = ""
     address: str = ""
 

@@ -18,6 +18,7 @@ from streamforge.adapters.base import Adapter, AdapterConfig
 from streamforge.adapters.epochs import EpochCount, Epochs
 from streamforge.adapters.link import Link, Tail, correct_closed
 from streamforge.adapters.outbox import TELEMETRY, Outbox
+from streamforge.adapters.signal_file import SignalFile
 from streamforge.bus.connection import Connection
 from streamforge.clock import ClockQuality
 from streamforge.errors import NotConnected
@@ -58,6 +59,8 @@ class AdapterComponent(ABC):
         )
         self._epochs = Epochs(state_directory, self._adapter_id)
         self._link = Link(connection, self._adapter_id, tuple(topic.value for topic in adapter.topics))
+        self._signal_file = SignalFile(state_directory)
+        self._signals = self._signal_file.load(self._adapter_id)
         self._clock = ClockQuality()
         self._gate = Gate()
         self._outbox: Outbox | None = None
@@ -139,6 +142,7 @@ class AdapterComponent(ABC):
         if settled:
             self.metrics.records_out.inc(settled)
             self.metrics.succeeded()
+        self._signal_file.save(self._signals)
         if outbox.numbered > self._epochs.promised and not self._is_disk_said:
             self._note_count(outbox)
         if not gated:
@@ -200,6 +204,7 @@ class AdapterComponent(ABC):
                 self._link.away(error)
                 break
         outbox.settle()
+        self._signal_file.save(self._signals)
         self._note_count(outbox, is_last=outbox.is_empty)
 
     def _is_kept_back(self, outbox: Outbox) -> bool:

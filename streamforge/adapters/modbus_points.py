@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from streamforge.adapters.base import ReportRule
+from streamforge.adapters.base import ReportRule, SignalRule
 from streamforge.adapters.registers import ADDRESSES, Address, Table, parse_address
-from streamforge.adapters.tags import DataType, Order, TagRow, report_rule
+from streamforge.adapters.tags import DataType, Order, TagRow, rule_of, signal_rule
 from streamforge.model import Kind
 
 MOST_REGISTERS = 125
@@ -35,6 +35,7 @@ class Point:
     offset: float
     invalid: tuple[float, ...]
     rule: ReportRule
+    signal: SignalRule | None
     interval_ms: int
     asset_id: str
 
@@ -96,7 +97,8 @@ def _point(row: TagRow, address: Address, kind: DataType, width: int, order: Ord
         scale=row.scale,
         offset=row.offset,
         invalid=_tuple(row.invalid),
-        rule=report_rule(row.deadband, row.max_silence_s),
+        rule=rule_of(row),
+        signal=signal_rule(row),
         interval_ms=row.interval_ms,
         asset_id=row.asset_id,
     )

@@ -143,7 +143,7 @@ def _places(wanted: Sequence[Point], steps: Sequence[tuple[Question, Decoder]]) 
 
 def _device(key: str, interval_ms: int, points: Sequence[Point], unit: tuple[str, int]) -> Device:
     """The device as the runner sees it; its columns stand in the order of the configuration."""
-    rules = tuple(point.rule for point in points)
+    rules, signals = tuple(point.rule for point in points), tuple(point.signal for point in points)
     return Device(
         key=key,
         asset_id=points[0].asset_id,
@@ -154,6 +154,7 @@ def _device(key: str, interval_ms: int, points: Sequence[Point], unit: tuple[str
             bytes(point.kind for point in points),
         ),
         rules=() if all(rule == EVERY_READING for rule in rules) else rules,
+        signals=signals if any(signals) else (),
         peer=unit[0],
         address=f"{unit[0]} unit {unit[1]}",
     )

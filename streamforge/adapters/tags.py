@@ -4,10 +4,12 @@ A row says which point of the device becomes which parameter of the asset, and w
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from streamforge.adapters.base import EVERY_READING, ReportRule
+from streamforge.adapters.base import EVERY_READING, ReportRule, SignalRule
+from streamforge.adapters.conditions import parse_condition
+from streamforge.model import Severity
 
 
 class DataType(StrEnum):
@@ -32,6 +34,14 @@ class DataType(StrEnum):
     UNIXTIME32 = "unixtime32"
 
 
+class Classification(StrEnum):
+    """What a point is for: a value to be kept, something that happens, or a condition that somebody must act on."""
+
+    TELEMETRY = "TELEMETRY"
+    EVENT = "EVENT"
+    ALARM = "ALARM"
+
+
 class Order(StrEnum):
     """In which order the bytes of a value arrive: A is the most significant byte; 64 bits follow the same letters."""
 
@@ -47,7 +57,9 @@ class TagRow:
 
     A reading is `raw * scale + offset`; a raw value in `invalid` is BAD. `deadband` is an absolute change (0.5), a
     share of the last reported value ("1%") or "any" change; without it every reading is reported. After
-    `max_silence_s` seconds an unchanged value is reported all the same. `interval_ms` 0 = the device's own.
+    `max_silence_s` seconds an unchanged value is reported all the same. `interval_ms` 0 = the device's own. Of the
+    class EVENT each change is an event too; of the class ALARM an alarm stands as long as `when` holds ("true"). Both
+    are reported at any change where no deadband is given.
     """
 
     param: str
@@ -62,6 +74,10 @@ class TagRow:
     interval_ms: int = 0
     invalid: tuple[float, ...] | float = ()
     asset_id: str = ""
+    classification: Classification = field(default=Classification.TELEMETRY, metadata={"key": "class"})
+    when: str = ""
+    severity: Severity | None = None
+    message: str = ""
 
     def __post_init__(self) -> None:
         if not self.param:
@@ -74,6 +90,29 @@ class TagRow:
             msg = f"interval_ms {self.interval_ms} must not be negative, max_silence_s {self.max_silence_s} above 0"
             raise ValueError(msg)
         report_rule(self.deadband, self.max_silence_s)
+        signal_rule(self)
+
+
+def signal_rule(row: TagRow) -> SignalRule | None:
+    """What the row makes besides readings. Raises ValueError where its class and the other keys do not fit."""
+    is_alarm = row.classification is Classification.ALARM
+    if row.when and not is_alarm:
+        msg = f'`when` says when a value is an alarm: it needs class = "ALARM", not {row.classification.value}'
+        raise ValueError(msg)
+    if row.classification is Classification.TELEMETRY:
+        if row.severity or row.message:
+            msg = 'severity and message are those of an event or alarm: class = "EVENT" or "ALARM" is missing'
+            raise ValueError(msg)
+        return None
+    condition = parse_condition(row.when or "true") if is_alarm else None
+    severity = row.severity or (Severity.MEDIUM if is_alarm else Severity.INFO)
+    return SignalRule(condition=condition, severity=severity, message=row.message)
+
+
+def rule_of(row: TagRow) -> ReportRule:
+    """When a reading of the row is worth a record."""
+    is_telemetry = row.classification is Classification.TELEMETRY
+    return report_rule("any" if row.deadband is None and not is_telemetry else row.deadband, row.max_silence_s)
 
 
 def report_rule(deadband: float | str | None, max_silence_s: float) -> ReportRule:
