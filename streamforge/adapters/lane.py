@@ -40,11 +40,25 @@ class Entry:
     is_acknowledged: bool = False
 
 
+def _nothing() -> None:
+    return None
+
+
+def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        first()
+        then()
+
+    return both
+
+
 class Lane:
     """One topic's. Not thread-safe but for acknowledgements."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, wake: Callable[[], None] = _nothing) -> None:
+        """`wake` runs in another thread at each acknowledgement: there is something to settle."""
         self.topic = topic
+        self._wake = wake
         self._waiting: deque[Entry] = deque()
         self._in_flight: deque[Entry] = deque()
         self._waiting_bytes = 0
@@ -70,6 +84,14 @@ class Lane:
         self._waiting.append(entry)
         self._waiting_bytes += len(entry.value)
 
+    def after(self, done: Callable[[], None]) -> None:
+        """Run it once all that was put in so far is acknowledged."""
+        if self.is_empty:
+            done()
+            return
+        last = (self._waiting or self._in_flight)[-1]
+        last.done = _both(last.done, done)
+
     def drop_oldest(self) -> Entry | None:
         """Let the oldest go that was not handed over yet; None where there is none."""
         if not self._waiting:
@@ -90,6 +112,7 @@ class Lane:
 
             def on_ack(_offset: int, entry: Entry = entry) -> None:
                 entry.is_acknowledged = True
+                self._wake()
 
             try:
                 sender.send(Partition(self.topic, number), entry.key, entry.value, entry.headers, on_ack)

@@ -30,12 +30,15 @@ def _nothing() -> None:
 class Outbox:
     """The records of one adapter's epoch on their way. Not thread-safe but for acknowledgements."""
 
-    def __init__(self, source: Source, epoch: int, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, source: Source, epoch: int, most_bytes: int = MOST_BYTES, wake: Callable[[], None] = _nothing
+    ) -> None:
+        """`wake` runs in another thread at each acknowledgement: there is something to settle."""
         self._source = source
         self._sources: dict[str, Source] = {}
         self.epoch = epoch
         self._most_bytes = most_bytes
-        self._lanes = {topic: Lane(topic) for topic in ORDER}
+        self._lanes = {topic: Lane(topic, wake) for topic in ORDER}
         self._telemetry = self._lanes[TELEMETRY]
         self._numbers: Counter[str] = Counter()
         self._count = 0
@@ -98,6 +101,10 @@ class Outbox:
             done=batch.done,
         )
         self._add(TELEMETRY, entry)
+
+    def after(self, done: Callable[[], None]) -> None:
+        """Run it once all readings that were put in so far are acknowledged: nothing of these is worth a record."""
+        self._telemetry.after(done)
 
     def put_signal(self, signal: Signal, asset_id: str, done: Callable[[], None] = _nothing) -> None:
         """Encode an alarm, an event or a dead letter; it waits here until `pump` hands it over."""

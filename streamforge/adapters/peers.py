@@ -32,6 +32,7 @@ class Peer:
     reason: str = "not tried yet"
     _is_away_said: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _up: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Connect, wait until it is lost, connect again; until cancelled."""
@@ -51,6 +52,12 @@ class Peer:
             else:
                 self._back()
 
+    async def stands(self) -> None:
+        """Wait until it is connected."""
+        while not self.is_connected:
+            self._up.clear()
+            await self._up.wait()
+
     def lost(self, reason: str) -> None:
         """A device found the connection gone."""
         if self.is_connected:
@@ -66,6 +73,7 @@ class Peer:
 
     def _back(self) -> None:
         self.is_connected = True
+        self._up.set()
         self.reason = ""
         self.backoff.reset()
         if self._is_away_said:

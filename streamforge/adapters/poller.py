@@ -107,7 +107,7 @@ class PollerComponent(AdapterComponent):
                 _log.warning("device_away", device=device.key, asset_id=device.asset_id, reason=reason)
 
     def _report(self, device: Device, batch: Batch, outbox: Outbox, time_us: int) -> None:
-        for signal in self._signals.look(device, batch, time_us) if device.signals else ():
+        for signal in self._signals.look(device.signals, batch, time_us):
             outbox.put_signal(signal, batch.asset_id, self._signal_file.due)
         due = self._reporters[device.key].select(batch, time.monotonic())
         if due is not None:

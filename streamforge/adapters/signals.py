@@ -4,11 +4,11 @@ Each change of an EVENT row is an event; an ALARM row raises an alarm when its c
 when it ends. What was said last is kept, so that a unit that starts anew says only what is new. Pure; time comes in.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from streamforge.adapters.base import Batch, Device, SignalRule
+from streamforge.adapters.base import Batch, SignalRule
 from streamforge.model import Alarm, AlarmState, Event, Quality, Value
 
 Signal = Event | Alarm
@@ -45,12 +45,12 @@ class Signals:
         self._adapter_id = adapter_id
         self._said = dict(said or {})
 
-    def look(self, device: Device, batch: Batch, time_us: int) -> list[Signal]:
-        """What is new in a scan of this device, taken at `time_us`; a value that is BAD or null says nothing."""
+    def look(self, rules: Sequence[SignalRule | None], batch: Batch, time_us: int) -> list[Signal]:
+        """What is new in readings taken at `time_us`, one rule each; a value that is BAD or null says nothing."""
         return [
             signal
-            for index, rule in enumerate(device.signals)
-            if rule is not None and (seen := _seen(device, batch, index, time_us)) is not None
+            for index, rule in enumerate(rules)
+            if rule is not None and (seen := _seen(batch, index, time_us)) is not None
             for signal in (self._event(seen, rule) if rule.condition is None else self._alarm(seen, rule))
         ]
 
@@ -67,8 +67,7 @@ class Signals:
                 type=seen.parameter,
                 severity=rule.severity,
                 time_us=seen.time_us,
-                message=rule.message
-                or f"{seen.parameter}: {_words(before.value)} -> {_words(seen.value)} {seen.unit}".rstrip(),
+                message=rule.message or _change(seen, before.value),
                 source=self._adapter_id,
                 details={"parameter": seen.parameter, "value": _words(seen.value), "before": _words(before.value)},
             )
@@ -109,18 +108,22 @@ def said_of(raw: Mapping[str, Any]) -> dict[str, Said]:
     return {key: Said(**fields) for key, fields in raw.items()}
 
 
-def _seen(device: Device, batch: Batch, index: int, time_us: int) -> _Seen | None:
+def _seen(batch: Batch, index: int, time_us: int) -> _Seen | None:
     value = batch.others[index] if index in batch.others else batch.values[index]
     if value is None or (batch.qualities and batch.qualities[index] == Quality.BAD):
         return None
     times = batch.device_times_us
     return _Seen(
         asset_id=batch.asset_id,
-        parameter=device.names.parameters[index],
-        unit=device.names.units[index],
+        parameter=batch.names.parameters[index],
+        unit=batch.names.units[index],
         value=value,
         time_us=(times[index] if len(times) > 1 else times[0]) if times else time_us,
     )
+
+
+def _change(seen: _Seen, before: Value) -> str:
+    return f"{seen.parameter}: {_words(before)} -> {_words(seen.value)} {seen.unit}".rstrip()
 
 
 def _words(value: Value) -> str:

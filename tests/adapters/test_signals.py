@@ -24,7 +24,7 @@ DEVICE = Device(
 
 
 def scan(door: Value, temperature: float, *, qualities: bytes = b"", times_us: Sequence[int] = ()) -> Batch:
-    others = {0: door} if not isinstance(door, float) else {}
+    others: dict[int, Value] = {0: door} if not isinstance(door, float) else {}
     values = (door if isinstance(door, float) else float("nan"), 1000.0, temperature)
     return Batch(
         asset_id="pump", names=DEVICE.names, values=values, others=others, qualities=qualities, device_times_us=times_us
@@ -32,7 +32,7 @@ def scan(door: Value, temperature: float, *, qualities: bytes = b"", times_us: S
 
 
 def told(signals: Signals, *scans: Batch) -> list[Signal]:
-    return [signal for time_us, one in enumerate(scans, 1) for signal in signals.look(DEVICE, one, time_us)]
+    return [signal for time_us, one in enumerate(scans, 1) for signal in signals.look(DEVICE.signals, one, time_us)]
 
 
 def test_a_change_is_an_event_and_the_first_value_is_none() -> None:
@@ -51,9 +51,8 @@ def test_a_change_is_an_event_and_the_first_value_is_none() -> None:
 
 
 def test_an_alarm_stands_as_long_as_its_condition_holds() -> None:
-    raised, cleared, again = told(
-        Signals("line"), scan(0.0, 79), scan(0.0, 81), scan(0.0, 90), scan(0.0, 80), scan(0.0, 99)
-    )
+    temperatures = (79, 81, 90, 80, 99)
+    raised, cleared, again = told(Signals("line"), *(scan(0.0, one) for one in temperatures))
     assert isinstance(raised, Alarm)
     assert isinstance(cleared, Alarm)
     assert isinstance(again, Alarm)
