@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
 from streamforge.config import Limits
-from streamforge.model import Names, Severity, Topic, Value
+from streamforge.model import Alarm, Event, Names, Quality, Severity, Topic, Value
 
 
 def _nothing() -> None:
@@ -61,10 +61,11 @@ class SignalRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One thing that is polled as a whole on one grid: one asset at one interval.
+    """One thing that is polled as a whole on one grid (one asset at one interval), or that sends by itself.
 
     `peer` names the connection it is read over, shared by all devices of that peer; `address` is what people call it.
     `rules[i]` and `signals[i]` belong to `names.parameters[i]`; empty = every reading of every parameter, no signal.
+    `silence_seconds` 0 = a device that sends by itself may be silent for as long as it likes.
     """
 
     key: str
@@ -73,6 +74,7 @@ class Device:
     names: Names
     rules: tuple[ReportRule, ...] = ()
     signals: tuple[SignalRule | None, ...] = ()
+    silence_seconds: float = 0.0
     peer: str = ""
     address: str = ""
 
@@ -142,14 +144,72 @@ class Poller(Adapter[C]):
         """
 
     def silent(self, device: Device, reason: str) -> Batch:
-        """Every parameter of a device that cannot be reached: null, BAD, with the reason."""
-        count = len(device.names)
-        nan = float("nan")
-        return Batch(
-            asset_id=device.asset_id,
-            names=device.names,
-            values=(nan,) * count,
-            others=dict.fromkeys(range(count)),
-            qualities=bytes([3]) * count,
-            reasons=dict.fromkeys(range(count), reason),
-        )
+        """Every parameter of a device that cannot be reached."""
+        return silence(device.asset_id, device.names, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Something that arrived and is no reading: kept with its bytes as a dead letter. `where` is a topic, a node."""
+
+    where: str
+    payload: bytes
+    reason: str
+    asset_id: str = ""
+
+
+class Inbox(Protocol):
+    """Where a Subscriber puts what arrives. Nothing here raises; only `put` waits."""
+
+    async def put(self, batch: Batch) -> None:
+        """Hand readings over; returns when there is room for more, so that a peer that can wait is made to wait."""
+
+    def offer(self, batch: Batch) -> None:
+        """The same of a peer that cannot wait: where there is no room the oldest readings go, counted."""
+
+    def signal(self, signal: Event | Alarm, done: Callable[[], None] = ...) -> None:
+        """An event or alarm that the peer itself sent; `done` as in `Batch`."""
+
+    def refuse(self, refused: Refused, done: Callable[[], None] = ...) -> None:
+        """What cannot be read goes to the dead letters, and is counted."""
+
+
+class Subscriber(Adapter[C]):
+    """A protocol whose peers send by themselves; the runner owns the event loop, connections and silence."""
+
+    topics = (*Adapter.topics, Topic.DLQ_TELEMETRY)
+
+    @property
+    @abstractmethod
+    def peers(self) -> Sequence[str]:
+        """The addresses that are listened to, each over one connection; fixed after construction."""
+
+    @property
+    @abstractmethod
+    def devices(self) -> Sequence[Device]:
+        """What the configuration names, at most one an asset and peer; others may turn up. Keys are unique."""
+
+    @abstractmethod
+    async def connect(self, peer: str) -> None:
+        """Make the connection. Raises NotConnected (or any OSError), with address and reason, when the peer is away."""
+
+    @abstractmethod
+    async def listen(self, peer: str, inbox: Inbox) -> None:
+        """Put what arrives into the inbox until the connection is gone, then raise NotConnected (or any OSError).
+
+        May return when there is nothing more to listen to; it is then called again.
+        """
+
+
+def silence(asset_id: str, names: Names, reason: str) -> Batch:
+    """Every one of these parameters null, BAD, for that reason."""
+    count = len(names)
+    nan = float("nan")
+    return Batch(
+        asset_id=asset_id,
+        names=names,
+        values=(nan,) * count,
+        others=dict.fromkeys(range(count)),
+        qualities=bytes([Quality.BAD]) * count,
+        reasons=dict.fromkeys(range(count), reason),
+    )

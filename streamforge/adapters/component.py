@@ -75,6 +75,9 @@ class AdapterComponent(ABC):
     def _begin_work(self, outbox: Outbox) -> None:
         """The epoch is known: start the tasks that fill the outbox."""
 
+    def _wake(self) -> None:  # noqa: B027 - most have time until the next slice
+        """In a thread of the client's: something was acknowledged."""
+
     @abstractmethod
     def _are_devices_well(self) -> bool:
         """Whether every device gives what the configuration asks for."""
@@ -100,7 +103,7 @@ class AdapterComponent(ABC):
         self._tasks.append(self._loop.create_task(work))
 
     def _begin(self, epoch: int) -> None:
-        self._outbox = Outbox(self._source, epoch)
+        self._outbox = Outbox(self._source, epoch, wake=self._wake)
         self._begin_work(self._outbox)
 
     def step(self, stop: threading.Event) -> None:

@@ -13,6 +13,9 @@ from streamforge.logs import Log
 _log = Log("adapter")
 
 
+NOT_TRIED = "not tried yet"
+
+
 class DeviceState(StrEnum):
     """How a device stands."""
 
@@ -29,7 +32,7 @@ class Peer:
     connect: Callable[[], Awaitable[None]]
     backoff: Backoff
     is_connected: bool = False
-    reason: str = "not tried yet"
+    reason: str = NOT_TRIED
     _is_away_said: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _up: asyncio.Event = field(default_factory=asyncio.Event)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.component import SLICE_SECONDS, AdapterComponent
-from streamforge.adapters.deadband import Reporter
+from streamforge.adapters.deadband import reporter_of
 from streamforge.adapters.outbox import Outbox
-from streamforge.adapters.peers import DeviceRecord, DeviceState, Peer, device_details
+from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
 from streamforge.adapters.schedule import Grid, phases
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
@@ -34,7 +34,7 @@ class PollerComponent(AdapterComponent):
         self._adapter = adapter
         self._devices = tuple(adapter.devices)
         self._records = {device.key: DeviceRecord() for device in self._devices}
-        self._reporters = {device.key: Reporter(device) for device in self._devices}
+        self._reporters = {device.key: reporter_of(device) for device in self._devices}
         self._peers: dict[str, Peer] = {}
 
     def _begin_work(self, outbox: Outbox) -> None:
@@ -95,7 +95,7 @@ class PollerComponent(AdapterComponent):
             _log.warning("points_refused", device=device.key, asset_id=device.asset_id, reason=refused)
 
     def _away(self, device: Device, record: DeviceRecord, reason: str, outbox: Outbox, *, say: bool) -> None:
-        if reason == "not tried yet":
+        if reason == NOT_TRIED:
             return
         self._note_failure(device, record, reason, say=say)
         self._report(device, self._adapter.silent(device, reason), outbox, now_us())

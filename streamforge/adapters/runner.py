@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from streamforge.adapters.base import Adapter, Poller
+from streamforge.adapters.base import Adapter, Poller, Subscriber
 from streamforge.adapters.poller import PollerComponent
+from streamforge.adapters.subscriber import SubscriberComponent
 from streamforge.bus.connection import Connection
 from streamforge.errors import Fatal
 from streamforge.service import Component
@@ -17,4 +18,6 @@ def component(adapter: Adapter[Any], kind: str, instance: str) -> Component:
     connection = Connection.from_environment(f"adapter-{kind}")
     if isinstance(adapter, Poller):
         return PollerComponent(adapter, kind, instance, connection=connection, state_directory=state)
+    if isinstance(adapter, Subscriber):
+        return SubscriberComponent(adapter, kind, instance, connection=connection, state_directory=state)
     raise Fatal(f"{kind}: no runner for {type(adapter).__name__}")

@@ -1,0 +1,203 @@
+"""Runs a Subscriber: each peer kept connected and listened to, what it sends handed to the log, silence noticed."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
+from streamforge.adapters.component import AdapterComponent
+from streamforge.adapters.outbox import Outbox
+from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
+from streamforge.adapters.push_report import PushReporter
+from streamforge.backoff import Backoff
+from streamforge.bus.connection import Connection
+from streamforge.clock import now_us
+from streamforge.errors import NotConnected
+from streamforge.logs import Log
+from streamforge.model import Alarm, DeadLetter, Event, names
+
+_log = Log("adapter")
+# Beyond this a peer that can wait is made to wait: what it keeps outlives this process.
+MOST_WAITING_BYTES = 4 * 1024 * 1024
+LOOK_SECONDS = 1.0
+NO_SIGNAL = "no_signal"
+# So many assets that turn up by themselves are listed, however many there are.
+MOST_DEVICES = 1_000
+_NO_NAMES = names((), (), b"")
+
+
+def _nothing() -> None:
+    return None
+
+
+class SubscriberComponent(AdapterComponent):
+    """One Subscriber with its peers; it is its inbox, too."""
+
+    def __init__(
+        self,
+        adapter: Subscriber[AdapterConfig],
+        kind: str,
+        instance: str,
+        *,
+        connection: Connection,
+        state_directory: Path,
+    ) -> None:
+        super().__init__(adapter, kind, instance, connection=connection, state_directory=state_directory)
+        self._adapter = adapter
+        self._devices = {device.asset_id: device for device in adapter.devices}
+        self._records = {asset_id: DeviceRecord() for asset_id in self._devices}
+        self._heard_seconds: dict[str, float] = {}
+        self._reporter = PushReporter(adapter.devices)
+        self._peers: dict[str, Peer] = {}
+        self._letters = 0
+        self._room = asyncio.Event()
+        self._is_woken = False
+
+    def _begin_work(self, outbox: Outbox) -> None:
+        self._box = outbox
+        policy = self._adapter.config.retry_policy
+        for address in self._adapter.peers:
+            peer = self._peers[address] = Peer(
+                address=address,
+                connect=partial(self._adapter.connect, address),
+                backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
+            )
+            self._start(peer.run())
+            self._start(self._listen_forever(peer))
+        began = time.monotonic()
+        self._heard_seconds = dict.fromkeys(self._devices, began)
+        self._start(self._watch_silence())
+
+    async def _listen_forever(self, peer: Peer) -> None:
+        while True:
+            await peer.stands()
+            try:
+                await self._adapter.listen(peer.address, self)
+            except (NotConnected, OSError) as error:
+                peer.lost(str(error) or type(error).__name__)
+                for device in self._of(peer):
+                    self._silent(device, peer.reason, say=False)
+
+    def _of(self, peer: Peer) -> list[Device]:
+        return [device for device in self._devices.values() if device.peer == peer.address]
+
+    async def _watch_silence(self) -> None:
+        """Devices that must send now and then: what they sent last is not believed for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            if self._waiting_bytes() > MOST_WAITING_BYTES:  # it is this end that does not listen
+                self._heard_seconds = dict.fromkeys(self._heard_seconds, now)
+            for device in self._devices.values():
+                peer = self._peers.get(device.peer)
+                if peer is not None and not peer.is_connected:
+                    if peer.reason != NOT_TRIED:
+                        self._silent(device, peer.reason, say=False)
+                elif 0.0 < device.silence_seconds < now - self._heard_seconds[device.asset_id]:
+                    self._silent(device, NO_SIGNAL, say=True)
+
+    def _silent(self, device: Device, reason: str, *, say: bool) -> None:
+        """Its parameters are BAD: once, and again now and then; the reporter knows when."""
+        record = self._records[device.asset_id]
+        if record.failed(reason):
+            self.metrics.errors.labels(stage="listen", type="device").inc()
+            if say:
+                _log.warning("device_away", device=device.key, asset_id=device.asset_id, reason=reason)
+        self._take(silence(device.asset_id, device.names, reason))
+
+    async def put(self, batch: Batch) -> None:
+        """Readings of a peer that can wait: returns when there is room for more."""
+        self._arrived(batch)
+        while self._waiting_bytes() > MOST_WAITING_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
+    def offer(self, batch: Batch) -> None:
+        """Readings of a peer that cannot wait."""
+        self._arrived(batch)
+
+    def signal(self, signal: Event | Alarm, done: Callable[[], None] = _nothing) -> None:
+        """What the peer itself calls an event or an alarm."""
+        outbox = self._box
+        self._hear(signal.asset_id)
+        outbox.put_signal(signal, signal.asset_id, done)
+        self._push(outbox)
+
+    def refuse(self, refused: Refused, done: Callable[[], None] = _nothing) -> None:
+        """What cannot be read is kept with its bytes."""
+        outbox = self._box
+        self.metrics.errors.labels(stage="decode", type="refused").inc()
+        self._letters += 1
+        letter = DeadLetter(
+            topic=f"{self._kind}:{refused.where}",
+            partition=0,
+            offset=outbox.epoch << 32 | self._letters,
+            time_us=now_us(),
+            reason=refused.reason,
+            payload=refused.payload,
+        )
+        outbox.put_signal(letter, refused.asset_id or self._adapter_id, done)
+        self._push(outbox)
+
+    def _arrived(self, batch: Batch) -> None:
+        self.metrics.records_in.inc(len(batch.values))
+        self._hear(batch.asset_id)
+        self._take(batch)
+
+    def _hear(self, asset_id: str) -> None:
+        self._heard_seconds[asset_id] = time.monotonic()
+        if asset_id not in self._records:
+            if len(self._records) >= MOST_DEVICES:
+                return
+            self._records[asset_id] = DeviceRecord()
+        record = self._records[asset_id]
+        record.requests += 1
+        if record.answered(now_us()):
+            _log.info("device_back", device=asset_id, asset_id=asset_id)
+
+    def _take(self, batch: Batch) -> None:
+        outbox, time_us = self._box, now_us()
+        for signal in self._signals.look(self._reporter.signals(batch), batch, time_us):
+            outbox.put_signal(signal, batch.asset_id, self._signal_file.due)
+        due = self._reporter.select(batch, time.monotonic())
+        if due is None:
+            outbox.after(batch.done)
+        else:
+            outbox.put(due, time_us, self._clock.now(time_us))
+        self._push(outbox)
+
+    def _wake(self) -> None:
+        """In a thread of the client's: something was acknowledged; many of these make one look."""
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._is_woken = False
+        self._push(self._box)
+        self._room.set()
+
+    def _are_devices_well(self) -> bool:
+        return all(peer.is_connected for peer in self._peers.values()) and all(
+            self._records[asset_id].state is not DeviceState.OFFLINE for asset_id in self._devices
+        )
+
+    def _device_lines(self) -> list[str]:
+        sent = [record.state is DeviceState.ONLINE for record in self._records.values()]
+        parts = [f"{sum(sent)} of {len(sent)} devices send"]
+        return parts + [peer.reason for peer in self._peers.values() if not peer.is_connected]
+
+    def _device_details(self) -> list[dict[str, object]]:
+        return [
+            device_details(self._devices.get(asset_id) or _unknown(asset_id), record)
+            for asset_id, record in self._records.items()
+        ]
+
+
+def _unknown(asset_id: str) -> Device:
+    """An asset that turned up by itself."""
+    return Device(key=asset_id, asset_id=asset_id, interval_seconds=0.0, names=_NO_NAMES)
