@@ -17,7 +17,7 @@ from streamforge.bus.connection import Connection
 from streamforge.codec import decode
 from streamforge.errors import NotConnected
 from streamforge.health import State
-from streamforge.model import Alarm, AlarmState, DeadLetter, Event, Quality, ReadingBatch, Record, Severity, names
+from streamforge.model import Alarm, AlarmState, DeadLetter, Event, Quality, ReadingBatch, Severity, names
 from streamforge.progress import Headers, Partition
 
 NAMES = names(("level", "door"), ("mm", ""), b"\x00\x02")
@@ -80,7 +80,7 @@ class Log(Link):
 
     def __init__(self) -> None:
         super().__init__(NOWHERE, "line", ())
-        self.records: list[tuple[str, Record]] = []
+        self.records: list[tuple[str, object]] = []
         self.acks: list[Callable[[int], None]] = []
 
     @property
@@ -166,6 +166,7 @@ def test_a_peer_that_can_wait_is_made_to_wait_while_the_log_lags_behind(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "MOST_WAITING_BYTES", 300)
+    monkeypatch.setattr(subscriber, "LOOK_SECONDS", 0.05)
     bench.radio.script = [batch(float(level * 10)) for level in range(50)]
     for _ in range(4):
         bench.unit.step(threading.Event())
