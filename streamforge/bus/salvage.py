@@ -62,21 +62,30 @@ def _confirmed(fetch: Fetch, expected: int, end: int, found: list[Piece]) -> lis
     """
     first = found[0].batch
 
-    def others(offset: int) -> list[Piece]:
-        """From the batch that the log has there, where it is not the first one; else none."""
-        again, _ = _pieces(fetch(offset, PROBE_BYTES), offset, end)
-        is_other = bool(again) and again[0].batch.base_offset <= offset and again[0].batch.header != first.header
-        return [replace(again[0], is_after_damage=True), *again[1:]] if is_other else []
+    def is_other(offset: int) -> bool:
+        """Whether the log has something else at that offset than the first one, whole or not."""
+        raw = _enough(fetch, offset)
+        head = next(heads_of(raw), None)
+        pieces, _ = _pieces(raw, offset, end)
+        is_there = any(piece.batch.header == first.header for piece in pieces)
+        return head is not None and head.base_offset <= offset and not is_there
 
     claimed = [first.base_offset] if len(found) > 1 else [first.base_offset, min(first.last_offset, end - 1)]
-    high = next((offset for offset in claimed if others(offset)), None)
+    high = next((offset for offset in claimed if is_other(offset)), None)
     if high is None:
         return found
     low = expected
     while high - low > 1:  # where the next segment begins
         middle = (low + high) // 2
-        low, high = (low, middle) if others(middle) else (middle, high)
-    return others(high)
+        low, high = (low, middle) if is_other(middle) else (middle, high)
+    again = _pieces(_enough(fetch, high), high, end)[0] or _probed(fetch, high, end, [], is_boundary=False)
+    return [replace(again[0], is_after_damage=True), *again[1:]] if again else []
+
+
+def _enough(fetch: Fetch, offset: int) -> bytes:
+    """The bytes from there on: more where the first batch alone takes all that was asked for."""
+    raw = fetch(offset, PROBE_BYTES)
+    return raw if len(raw) < PROBE_BYTES else fetch(offset, SIZES_BYTES[0])
 
 
 def _found(fetch: Fetch, expected: int, start: int, end: int, *, is_boundary: bool) -> list[Piece]:

@@ -165,6 +165,14 @@ def test_a_base_offset_at_the_end_of_a_segment_that_reaches_into_the_next_is_pas
     assert found == {base: base + count - 1 for _, _, base, count in whole}
 
 
+@pytest.mark.parametrize("bit", [58, 59, 60, 62])
+def test_and_where_the_first_batch_of_the_next_is_damaged_too(bit: int) -> None:
+    broker = ModelBroker([maker.segment(0, [4, 30]), maker.segment(34, [40, 5]), maker.segment(79, [3])])
+    broker.files[0][broker.made[0].batches[1][0] + bit // 8] ^= 128 >> bit % 8
+    broker.files[1][100] ^= 1
+    assert read_through(broker, is_boundary=True) == {0: 3, 74: 78, 79: 81}
+
+
 def test_a_damaged_length_at_the_start_of_a_segment_does_not_hide_the_rest_of_it() -> None:
     broker = ModelBroker([maker.segment(0, [1] * 5), maker.segment(5, [1] * 20), maker.segment(25, [1])])
     broker.files[1][8] = 0x40  # far beyond the file, which the broker takes for its end

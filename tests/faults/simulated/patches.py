@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
-import streamforge.adapters.runner
+import streamforge.adapters.component
+import streamforge.adapters.poller
 import streamforge.backoff
 import streamforge.bus.producer
 import streamforge.bus.reader
@@ -26,7 +27,8 @@ from tests.faults.simulated.commit import SimulatedCommit
 from tests.faults.simulated.life import Life
 
 LOOK_AT_TIME = (
-    streamforge.adapters.runner,
+    streamforge.adapters.component,
+    streamforge.adapters.poller,
     streamforge.bus.producer,
     streamforge.bus.reader,
     streamforge.bus.second_look,
