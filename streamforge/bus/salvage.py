@@ -122,32 +122,30 @@ def _probed(fetch: Fetch, expected: int, end: int, best: list[Piece], *, is_boun
     """The earliest that any later offset leads to, where the bytes before it were not seen without a gap."""
 
     def at(offset: int) -> list[Piece]:
-        return _pieces(fetch(offset, PROBE_BYTES), expected, end, is_boundary=is_boundary)[0]
+        """What one answer from there on shows, as large as it must be: damaged batches may stand in front."""
+        for size in (PROBE_BYTES, *SIZES_BYTES):
+            raw = fetch(offset, size)
+            found, _ = _pieces(raw, expected, end, is_boundary=is_boundary)
+            if found or len(raw) < size:
+                return found
+        return []
 
-    best = _earlier(best, _answered(fetch, expected, end, is_boundary=is_boundary))
-    low = expected
-    for offset in _offsets(expected, _base_of(best, end)):
-        if offset >= _base_of(best, end):
-            break
-        best = _earlier(best, at(offset))
-        if _base_of(best, end) > offset:
-            low = offset
+    best = _earlier(best, at(expected))
+    low, before = expected, -1
+    while before != _base_of(best, end):  # nearer, in smaller steps: damage hides even what lies before what is found
+        before = _base_of(best, end)
+        for offset in _offsets(expected, before):
+            if offset >= _base_of(best, end):
+                break
+            best = _earlier(best, at(offset))
+            if _base_of(best, end) > offset:
+                low = offset
     while _base_of(best, end) - low > 1:
         middle = (low + _base_of(best, end)) // 2
         best = _earlier(best, at(middle))
         if _base_of(best, end) > middle:
             low = middle
     return best
-
-
-def _answered(fetch: Fetch, expected: int, end: int, *, is_boundary: bool) -> list[Piece]:
-    """What one answer from `expected` on shows, as large as it must be: damaged batches stand in front."""
-    for size in (PROBE_BYTES, *SIZES_BYTES):
-        raw = fetch(expected, size)
-        found, _ = _pieces(raw, expected, end, is_boundary=is_boundary)
-        if found or len(raw) < size:
-            return found
-    return []
 
 
 def _earlier(best: list[Piece], found: list[Piece]) -> list[Piece]:

@@ -117,15 +117,16 @@ def _chain(data: bytes, begin: int, expected: int) -> Iterator[EndBatch]:
         base_offset = said.base_offset if is_so else expected
         one = EndBatch(position=begin + at, end=begin + end, base_offset=base_offset, said=said)
         yield one
-        at, expected = end, one.next_offset
+        is_disputed = not _is_right(data, at, end) and _is_room(data, end)
+        at, expected = end, header_at(data, end).base_offset if is_disputed else one.next_offset
 
 
 def _end(data: bytes, at: int, expected: int) -> int | None:
     """Where the batch at this place ends, by its CRC: where its length says, where the next begins, or the file ends.
 
-    Contents that are damaged are the readers'; such a batch ends where its header says, if the next one says so too.
+    Contents that are damaged are the readers'; such a batch ends where its header says, if that can be so.
     """
-    if len(data) - at < HEADER.size:
+    if not _is_room(data, at):
         return None
     header = header_at(data, at)
     following = _OFFSET.pack(expected + max(0, header.last_offset_delta) + 1)
@@ -133,9 +134,27 @@ def _end(data: bytes, at: int, expected: int) -> int | None:
     is_there = range(at + LENGTH_FROM + LEAST_LENGTH, len(data) + 1)
     proven = next((end for end in ends if end in is_there and _is_right(data, at, end)), None)
     if proven is None and header.magic == MAGIC and header.base_offset == expected and ends[0] in is_there:
-        is_in_place = ends[0] == len(data) or data.startswith(following, ends[0])
-        return ends[0] if is_in_place else None
+        return ends[0] if data.startswith(following, ends[0]) or _can_end(data, header, ends[0]) else None
     return proven
+
+
+def _can_end(data: bytes, header: Header, end: int) -> bool:
+    """Whether a batch with damaged contents can end there: a whole one follows.
+
+    At the end of all, its own two counts must agree: the broker takes the last offset of all from there.
+    """
+    if end == len(data):
+        return header.record_count == header.last_offset_delta + 1
+    return _is_room(data, end) and _is_whole(data, end)
+
+
+def _is_room(data: bytes, at: int) -> bool:
+    return len(data) - at >= HEADER.size
+
+
+def _is_whole(data: bytes, at: int) -> bool:
+    end = at + header_at(data, at).size_bytes
+    return at + LENGTH_FROM + LEAST_LENGTH <= end <= len(data) and _is_right(data, at, end)
 
 
 def _is_right(data: bytes, at: int, end: int) -> bool:

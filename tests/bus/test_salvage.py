@@ -189,6 +189,18 @@ def test_a_large_batch_that_is_misplaced_at_the_start_of_a_segment_does_not_hide
     assert read_through(broker, is_boundary=True) == {0: 3, 44: 83, 84: 85}
 
 
+def test_where_the_log_seems_to_end_far_away_what_lies_near_is_found_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The newest batch's own count of offsets was damaged: steps to the end of the log pass over whole segments."""
+    monkeypatch.setattr(salvage, "PROBE_BYTES", 500)
+    broker = ModelBroker([maker.segment(0, [4, 300]), maker.segment(304, [50, 300]), maker.segment(654, [1000])])
+    broker.files[0][broker.made[0].batches[1][1] - 5] ^= 1
+    broker.files[1][broker.made[1].batches[1][0] + 1] ^= 8
+    pieces = intact(broker.fetch, 4, 0, 270_000, is_boundary=True)
+    assert [(one.batch.base_offset, one.batch.last_offset) for one in pieces] == [(304, 353)]
+
+
 def test_a_position_inside_a_batch_gets_that_batch() -> None:
     broker = ModelBroker([maker.segment(0, [5, 5])])
     assert intact(broker.fetch, 3, 0, 10)[0].batch.base_offset == 0

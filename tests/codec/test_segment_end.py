@@ -87,6 +87,17 @@ def test_damaged_contents_are_the_readers_business(tmp_path: Path) -> None:
         assert (end.next_offset, end.whole_bytes) == (END, len(MADE.data)), number
 
 
+@pytest.mark.parametrize("field", [23, 57], ids=["last offset delta", "record count"])
+def test_counts_that_do_not_agree_end_the_log_before_them_at_its_end_alone(tmp_path: Path, field: int) -> None:
+    """A broker would go on behind the offset that such a batch claims, however far away."""
+    for bit in range(32):
+        for number, (start, _, offset, _) in enumerate(MADE.batches):
+            end = read_end(write(tmp_path, 100, flipped(MADE.data, start + field, bit)))
+            is_last = number == len(COUNTS) - 1
+            assert (end.next_offset, end.whole_bytes) == ((offset, start) if is_last else (END, len(MADE.data))), bit
+            assert not said(end)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -102,6 +113,13 @@ def test_what_is_no_batch_is_where_the_segment_ends(tmp_path: Path, damage: Call
     data = damage(MADE.data, start)
     end = read_end(write(tmp_path, 100, data))
     assert (end.next_offset, end.whole_bytes, end.size_bytes) == (offset, start, len(data))
+
+
+def test_whatever_stands_at_the_end_it_is_told_without_an_error(tmp_path: Path) -> None:
+    start, stop, _, _ = MADE.batches[-2]
+    for cut in range(stop, len(MADE.data)):
+        for data in (MADE.data[:cut], flipped(MADE.data[:cut], stop - 1, 0), flipped(MADE.data[:cut], start + 26, 1)):
+            assert read_end(write(tmp_path, 100, data)).whole_bytes <= stop
 
 
 def test_an_index_of_anything_only_costs_time(tmp_path: Path) -> None:
