@@ -215,7 +215,7 @@ class Site:
     def _miscounts(self, topic: str, target: Target, cut: set[int]) -> list[str]:
         """The sink's account against the plant's: exact in the epoch that goes on, closed in the one before.
 
-        What was cut off the log's end (these offsets) reconcile counts, not the sink: nothing shows it a hole.
+        What was cut off the log's end (these offsets) reconcile counts; the sink does where a hole before it shows that.
         """
         truth, found = self._truth[topic], []
         for (adapter, epoch, _), counted in target.progress.counts.items():
@@ -223,11 +223,13 @@ class Site:
             read = sum(truth.readings[key] for key in mine)
             lost = sum(truth.readings[key] for key in mine if not target.times[key])
             cut_off = sum(truth.readings[key] for key in {truth.keys[offset] for offset in cut} if key in mine)
-            told = counted.delivered + counted.evicted + cut_off
+            is_counted = counted.delivered + counted.evicted == counted.next_count
+            evicted = counted.evicted + (0 if is_counted else cut_off)
+            told = counted.delivered + evicted
             if told != counted.next_count:
                 found.append(f"{adapter}/{epoch}: {counted.next_count} readings, of which {told} are accounted for")
-            if epoch == LAST_EPOCH and counted.evicted + cut_off != lost:
-                found.append(f"{adapter}/{epoch}: {lost} of {read} readings lost, {counted.evicted + cut_off} told")
+            if epoch == LAST_EPOCH and evicted != lost:
+                found.append(f"{adapter}/{epoch}: {lost} of {read} readings lost, {evicted} told")
         return found
 
 
