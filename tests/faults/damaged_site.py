@@ -215,7 +215,7 @@ class Site:
     def _miscounts(self, topic: str, target: Target, cut: set[int]) -> list[str]:
         """The sink's account against the plant's: exact in the epoch that goes on, closed in the one before.
 
-        What was cut off the log's end (these offsets) reconcile counts; the sink does where a hole before it shows that.
+        What was cut off the log's end (these offsets) reconcile counts; the sink, too, where a hole before shows it.
         """
         truth, found = self._truth[topic], []
         for (adapter, epoch, _), counted in target.progress.counts.items():
