@@ -8,7 +8,7 @@ from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.modbus_points import Point, expand, expand_all
 from streamforge.adapters.register_plan import AUTOMATIC_GAP_REGISTERS
 from streamforge.adapters.tags import Order, TagRow
-from streamforge.config import Bounds
+from streamforge.config import Bounds, TableFile
 
 MODBUS_PORT = 502
 AUTOMATIC = "auto"
@@ -75,15 +75,22 @@ class DeviceRow:
     max_gap: int | str | None = None
     order: Order = Order.ABCD
     tags: tuple[RegisterRow, ...] = ()
+    tags_csv: Annotated[tuple[RegisterRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
-        if not self.asset_id or not self.tags:
-            msg = "a device needs an asset_id and at least one row in tags"
+        if not self.asset_id or not self.rows:
+            msg = "a device needs an asset_id and at least one row in tags or tags_csv"
             raise ValueError(msg)
-        for row in self.tags:
+        for row in self.rows:
             if not row.at:
                 msg = f"{row.param}: `at` is missing: the register to read, for example 40001 or HR0"
                 raise ValueError(msg)
+
+
+    @property
+    def rows(self) -> tuple[RegisterRow, ...]:
+        """Those of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +136,7 @@ def gap_registers(max_gap: int | str) -> int:
 
 def points_of(row: DeviceRow) -> list[Point]:
     """The points of a unit, each with its asset."""
-    return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.tags, row.order)]
+    return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.rows, row.order)]
 
 
 def _refuse_doubles(points: Iterator[Point]) -> None:

@@ -3,6 +3,7 @@
 from streamforge.config.loading import load
 from streamforge.config.protocols import kind_of
 from streamforge.config.secrets import secrets_of
+from streamforge.config.table_file import TableFile
 from streamforge.config.values import Bounds, Limits
 
-__all__ = ["Bounds", "Limits", "kind_of", "load", "secrets_of"]
+__all__ = ["Bounds", "Limits", "TableFile", "kind_of", "load", "secrets_of"]

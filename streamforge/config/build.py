@@ -6,9 +6,11 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from pathlib import Path as FilePath
 from typing import Any
 
 from streamforge.config.lines import Path
+from streamforge.config.table_file import TableFile, keys_of, read_lines
 from streamforge.config.values import Bounds
 from streamforge.errors import Fault
 
@@ -90,6 +92,8 @@ class Builder:
     def value(self, kind: Any, raw: object, path: Path) -> Any:
         """The raw value as the annotated type `kind`, or WRONG."""
         origin, args = typing.get_origin(kind), typing.get_args(kind)
+        if origin is typing.Annotated and any(isinstance(extra, TableFile) for extra in args[1:]):
+            return self._table_file(args[0], raw, path)
         if origin is typing.Annotated:
             return self._bounded(self.value(args[0], raw, path), args[1:], path)
         if origin in {typing.Union, types.UnionType}:
@@ -100,6 +104,35 @@ class Builder:
             return self.table(kind, raw, path)
         choices = _choices(kind)
         return self._choice(choices, raw, path) if choices else self._scalar(kind, raw, path)
+
+    def _table_file(self, kind: Any, raw: object, path: Path) -> Any:
+        """The rows of a CSV file beside this one, each with the line that it stands in."""
+        if not isinstance(raw, str):
+            return self._type(path, str, raw)
+        file, row = FilePath(self.file).parent / raw, typing.get_args(kind)[0]
+        keys = keys_of(row)
+        try:
+            if file.name != raw:
+                return self.wrong(path, f'"{raw}" is not the name of a file beside this one')
+            columns, lines = read_lines(file, row, keys)
+        except FileNotFoundError:
+            return self.wrong(
+                path, f'there is no file "{raw}"', nearest(raw, (one.name for one in file.parent.glob("*.csv")))
+            )
+        except (OSError, ValueError) as error:
+            return self.wrong(path, f'"{raw}" cannot be read: {error}')
+        head = Builder(str(file), {(): 1})
+        for column in columns:
+            if column not in keys:
+                head.wrong((column,), "unknown column", nearest(column, keys))
+        builders = [(Builder(str(file), {(): line.number}), line) for line in lines]
+        rows = tuple(
+            builder.table(row, {key: cell for key, cell in line.cells.items() if key in keys}, ())
+            for builder, line in builders
+        )
+        faults = [*head.faults, *(fault for builder, _ in builders for fault in builder.faults)]
+        self.faults += faults
+        return WRONG if faults else rows
 
     def _scalar(self, kind: type, raw: object, path: Path) -> Any:
         if kind is float and type(raw) is int:
