@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-ByLabels = Mapping[tuple[str, ...], float]
+Labels = tuple[str, ...]
+ByLabels = Mapping[Labels, float]
+Values = Callable[[], ByLabels]
+Family = GaugeMetricFamily | CounterMetricFamily
 
 
 class _Computed(Collector):
@@ -21,13 +24,14 @@ class _Computed(Collector):
 
 
 class _ComputedByLabels(Collector):
-    """Gauges of one name, with their labels asked for when they are scraped."""
+    """Figures of one name, with their labels asked for when they are scraped."""
 
-    def __init__(self, name: str, text: str, labels: tuple[str, ...], values: Callable[[], ByLabels]) -> None:
+    def __init__(self, family: type[Family], name: str, text: str, labels: Labels, values: Values) -> None:
+        self._family = family
         self._name, self._text, self._labels, self._values = name, text, labels, values
 
     def collect(self) -> list[Metric]:
-        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        family = self._family(self._name, self._text, labels=self._labels)
         for labels, value in self._values().items():
             family.add_metric(labels, value)
         return [family]
@@ -61,9 +65,13 @@ class Metrics:
         """One more figure, computed at each scrape; `name` without the product's prefix."""
         self.registry.register(_Computed(f"streamforge_{name}", text, value))
 
-    def gauges(self, name: str, text: str, labels: tuple[str, ...], values: Callable[[], ByLabels]) -> None:
+    def gauges(self, name: str, text: str, labels: Labels, values: Values) -> None:
         """Figures by labels, computed at each scrape; `name` without the product's prefix."""
-        self.registry.register(_ComputedByLabels(f"streamforge_{name}", text, labels, values))
+        self.registry.register(_ComputedByLabels(GaugeMetricFamily, f"streamforge_{name}", text, labels, values))
+
+    def counters(self, name: str, text: str, labels: Labels, values: Values) -> None:
+        """The same of what only grows."""
+        self.registry.register(_ComputedByLabels(CounterMetricFamily, f"streamforge_{name}", text, labels, values))
 
     def succeeded(self) -> None:
         """Work was done just now."""

@@ -86,7 +86,6 @@ class DeviceRow:
                 msg = f"{row.param}: `at` is missing: the register to read, for example 40001 or HR0"
                 raise ValueError(msg)
 
-
     @property
     def rows(self) -> tuple[RegisterRow, ...]:
         """Those of the file itself, then those of the table beside it."""

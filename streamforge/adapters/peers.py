@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from streamforge.adapters.base import Device
 from streamforge.backoff import Backoff
 from streamforge.errors import NotConnected
 from streamforge.logs import Log
@@ -14,14 +12,6 @@ _log = Log("adapter")
 
 
 NOT_TRIED = "not tried yet"
-
-
-class DeviceState(StrEnum):
-    """How a device stands."""
-
-    CONNECTING = "CONNECTING"
-    ONLINE = "ONLINE"
-    OFFLINE = "OFFLINE"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,50 +72,3 @@ class Peer:
         if self._is_away_said:
             self._is_away_said = False
             _log.info("peer_back", address=self.address)
-
-
-@dataclass(slots=True, kw_only=True)
-class DeviceRecord:
-    """What is known of one device, for health and page."""
-
-    state: DeviceState = DeviceState.CONNECTING
-    last_success_us: int = 0
-    last_error: str = ""
-    refused: str = ""
-    requests: int = 0
-    errors: int = 0
-
-    def answered(self, time_us: int) -> bool:
-        """A scan with at least one reading that is not BAD; True when the device was away before."""
-        was_away = self.state is DeviceState.OFFLINE
-        self.state, self.last_success_us, self.last_error = DeviceState.ONLINE, time_us, ""
-        return was_away
-
-    def refuses(self, what: str) -> bool:
-        """What the device says it does not have, of what the configuration asks for ("" = nothing); True when new."""
-        is_new = bool(what) and not self.refused
-        self.refused = what
-        return is_new
-
-    def failed(self, reason: str) -> bool:
-        """No good reading; True when that is new."""
-        is_new = self.state is not DeviceState.OFFLINE
-        self.errors += 1
-        self.state, self.last_error = DeviceState.OFFLINE, reason
-        return is_new
-
-
-def device_details(device: Device, record: DeviceRecord) -> dict[str, object]:
-    """One device as health and page show it."""
-    return {
-        "key": device.key,
-        "asset_id": device.asset_id,
-        "address": device.address,
-        "state": record.state.value,
-        "last_success_us": record.last_success_us,
-        "last_error": record.last_error or record.refused,
-        "interval_seconds": device.interval_seconds,
-        "points": len(device.names),
-        "requests": record.requests,
-        "errors": record.errors,
-    }

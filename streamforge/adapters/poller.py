@@ -8,8 +8,10 @@ from pathlib import Path
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.component import SLICE_SECONDS, AdapterComponent
 from streamforge.adapters.deadband import reporter_of
+from streamforge.adapters.device_metrics import register
+from streamforge.adapters.device_record import DeviceRecord, DeviceState, device_details
 from streamforge.adapters.outbox import Outbox
-from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
+from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.schedule import Grid, phases
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
@@ -34,6 +36,7 @@ class PollerComponent(AdapterComponent):
         self._adapter = adapter
         self._devices = tuple(adapter.devices)
         self._records = {device.key: DeviceRecord() for device in self._devices}
+        register(self.metrics, self._records)
         self._reporters = {device.key: reporter_of(device) for device in self._devices}
         self._peers: dict[str, Peer] = {}
 
@@ -67,13 +70,15 @@ class PollerComponent(AdapterComponent):
                 if device.interval_seconds <= 0.0:
                     await asyncio.sleep(SLICE_SECONDS)
                 continue
-            record.requests += 1
+            began = time.monotonic()
             try:
                 batch = await self._adapter.poll(device)
             except (NotConnected, OSError) as error:
+                record.took(time.monotonic() - began)
                 peer.lost(str(error) or type(error).__name__)
                 self._away(device, record, peer.reason, outbox, say=False)
                 continue
+            record.took(time.monotonic() - began)
             self._take(device, record, batch, outbox)
 
     def _take(self, device: Device, record: DeviceRecord, batch: Batch, outbox: Outbox) -> None:

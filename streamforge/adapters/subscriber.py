@@ -9,8 +9,10 @@ from pathlib import Path
 
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
 from streamforge.adapters.component import AdapterComponent
+from streamforge.adapters.device_metrics import register
+from streamforge.adapters.device_record import DeviceRecord, DeviceState, device_details
 from streamforge.adapters.outbox import Outbox
-from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
+from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.push_report import PushReporter
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
@@ -49,6 +51,7 @@ class SubscriberComponent(AdapterComponent):
         self._adapter = adapter
         self._devices = {device.asset_id: device for device in adapter.devices}
         self._records = {asset_id: DeviceRecord() for asset_id in self._devices}
+        register(self.metrics, self._records)
         self._heard_seconds: dict[str, float] = {}
         self._reporter = PushReporter(adapter.devices)
         self._peers: dict[str, Peer] = {}

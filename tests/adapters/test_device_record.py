@@ -1,6 +1,6 @@
 """What is remembered of a device, and which of its changes are new."""
 
-from streamforge.adapters.peers import DeviceRecord, DeviceState
+from streamforge.adapters.device_record import DeviceRecord, DeviceState
 
 
 def test_a_failure_is_new_once_and_an_answer_ends_it() -> None:
