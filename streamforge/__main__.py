@@ -10,6 +10,7 @@ PEOPLE = {
     "apply": "DIR                  make a configuration the one in force",
     "sample": "[KIND]               print a commented configuration to start from",
     "status": "[--json]             how the gateway is",
+    "secret": "set NAME | list      passwords and keys of the units",
     "tail": "TOPIC [-n N]         follow what passes through a topic",
     "ledger": "[--since] [--asset]   read = delivered + waiting + rejected + evicted",
     "rescue": "DIR                  take the records from a pulled disk",

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 
 from streamforge.config.build import Builder, Secrets
@@ -20,6 +21,22 @@ def secrets_of(unit: str) -> Secrets:
     return lambda name: (directory / f"{unit}.{name}").read_text().rstrip("\n")
 
 
+def is_name(text: str) -> bool:
+    """Whether a secret can be called so."""
+    return bool(_NAME.fullmatch(text))
+
+
+def names_in(raw: object) -> Iterator[str]:
+    """Every secret that the values of a TOML file name, as often as they do."""
+    if isinstance(raw, dict):
+        raw = list(raw.values())
+    if isinstance(raw, list):
+        for item in raw:
+            yield from names_in(item)
+    elif isinstance(raw, str):
+        yield from (name for name in _SECRET.findall(raw) if is_name(name))
+
+
 def resolved(raw: object, secrets: Secrets | None, builder: Builder, path: Path = ()) -> object:
     """The raw values with every secret put in; with `secrets` None only their names are judged."""
     if isinstance(raw, dict):
@@ -33,7 +50,7 @@ def resolved(raw: object, secrets: Secrets | None, builder: Builder, path: Path 
 
 def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path: Path) -> str:
     name = match.group(1)
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         builder.wrong(path, f'"{name}" is not a name of a secret', "letters, digits, dot, dash and underscore")
         return ""
     if secrets is None:
@@ -41,5 +58,5 @@ def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path
     try:
         return secrets(name)
     except (LookupError, OSError, UnicodeDecodeError):
-        builder.wrong(path, f'the unit has no secret "{name}"', f"put it into /etc/credstore/<unit>.{name} (mode 0600)")
+        builder.wrong(path, f'the unit has no secret "{name}"', f"streamforge secret set {name}")
         return ""
