@@ -11,6 +11,7 @@ PEOPLE = {
     "sample": "[KIND]               print a commented configuration to start from",
     "status": "[--json]             how the gateway is",
     "secret": "set NAME | list      passwords and keys of the units",
+    "probe": "PROTOCOL ...         look at a machine before it is configured",
     "tail": "TOPIC [-n N]         follow what passes through a topic",
     "ledger": "[--since] [--asset]   read = delivered + waiting + rejected + evicted",
     "rescue": "DIR                  take the records from a pulled disk",
