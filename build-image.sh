@@ -165,7 +165,7 @@ run_tests() {
     ;;
   esac
   build_alone container
-  exec "$CACHE/venv/bin/python" -m pytest "$@"
+  exec "$CACHE/venv/bin/python" -m tests.lanes "$@"
 }
 
 bench() {
