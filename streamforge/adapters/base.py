@@ -109,8 +109,8 @@ class Adapter(ABC, Generic[C]):
     """A protocol. A module under `streamforge.adapters` has exactly one concrete subclass."""
 
     Config: ClassVar[type[AdapterConfig]]
-    # What its unit may write: readings, and what rows of the class EVENT or ALARM make of them.
-    topics: ClassVar[tuple[Topic, ...]] = (Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW)
+    # What its unit may write, as its Kafka user is granted it.
+    topics: ClassVar = (Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW, Topic.DLQ_TELEMETRY)
 
     def __init__(self, config: C) -> None:
         self.config = config
@@ -176,8 +176,6 @@ class Inbox(Protocol):
 
 class Subscriber(Adapter[C]):
     """A protocol whose peers send by themselves; the runner owns the event loop, connections and silence."""
-
-    topics = (*Adapter.topics, Topic.DLQ_TELEMETRY)
 
     @property
     @abstractmethod

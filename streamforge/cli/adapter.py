@@ -1,4 +1,4 @@
-"""`streamforge adapter KIND INSTANCE`: one configured adapter as a unit."""
+"""`streamforge adapter KIND INSTANCE`: one configured adapter as a unit; `adapter new NAME` begins another kind."""
 
 import argparse
 
@@ -11,7 +11,11 @@ from streamforge.service import run as live
 
 
 def run(arguments: list[str]) -> int:
-    """Run the adapter until it is stopped; the exit code for systemd."""
+    """Run the adapter until it is stopped, or begin a new one; the exit code."""
+    if arguments[:1] == ["new"]:
+        from streamforge.cli.adapter_new import run as new
+
+        return new(arguments[1:])
     parser = argparse.ArgumentParser(prog="streamforge adapter")
     parser.add_argument("kind", help="for example modbus-tcp")
     parser.add_argument("instance", help="the name of its file, adapters/<kind>/<instance>.toml")

@@ -5,13 +5,17 @@ A SCRAM user, the ACL principal and the credential `kafka-<name>` have one name:
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import streamforge
 from streamforge.gateway.topics import TOPICS, Priority
 from streamforge.model import AGGREGATES, DELIVERED, Topic
 
 CREDENTIAL_PREFIX = "kafka-"
+# What adapters write besides readings: what arrives as such, what rows make of values, what cannot be read.
+ADAPTER_SIGNALS = (Topic.EVENTS_RAW, Topic.ALARMS_RAW, Topic.DLQ_TELEMETRY)
 ALARMS = (Topic.ALARMS_RAW, Topic.ALARMS_CLEAN)
 EVICTABLE = tuple(share.topic for share in TOPICS if share.priority is not Priority.CRITICAL)
 
@@ -34,8 +38,11 @@ class Principal:
         return tuple(sorted({*self.reads, *self.writes, *self.deletes, *self.alters}))
 
 
-def _poller(name: str) -> Principal:
-    return Principal(name=name, writes=(Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW))
+def _adapters() -> Iterator[Principal]:
+    """One a kind, and a kind is what has a sample: nothing of an adapter is imported here."""
+    folder = Path(streamforge.__file__).parent / "adapters"
+    for kind in sorted(path.stem.replace("_", "-") for path in folder.glob("*.toml")):
+        yield Principal(name=f"adapter-{kind}", writes=(Topic.TELEMETRY_RAW, *ADAPTER_SIGNALS))
 
 
 def _sink(name: str) -> Principal:
@@ -47,7 +54,7 @@ PRINCIPALS = (
     Principal(name="kafka", is_super=True),
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
-    _poller("adapter-modbus-tcp"),
+    *_adapters(),
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),
