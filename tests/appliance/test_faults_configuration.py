@@ -63,3 +63,16 @@ def test_a_wrong_kafka_password_names_the_user(plant: Plant) -> None:
         assert "the broker refuses the password of Kafka user 'sink-file'" in plant.status()[SINK]["status"]
     plant.wait_for_work()
     plant.assert_balanced()
+
+
+def test_a_secret_is_kept_encrypted_and_reaches_its_unit_alone(plant: Plant) -> None:
+    name = f"{SINK}.cabinet-key"
+    try:
+        plant.shell(f"printf 'open sesame\\n' | streamforge secret set cabinet-key --unit '{SINK}'")
+        assert "sesame" not in plant.shell(f"cat '/etc/credstore.encrypted/{name}'")
+        plant.shell(f"systemctl restart '{SINK}'")
+        assert plant.shell(f"cat '/run/credentials/{SINK}.service/{name}'") == "open sesame"
+        assert plant.shell("ls /run/credentials/*/ | grep -c cabinet-key").strip() == "1"
+    finally:
+        plant.shell(f"streamforge secret remove cabinet-key --unit '{SINK}' && systemctl restart '{SINK}'")
+    plant.wait_for_work()
