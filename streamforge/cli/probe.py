@@ -21,7 +21,8 @@ def run(arguments: list[str]) -> int:
     """Look, and print what was found; 1 = nothing is there, 2 = not understood."""
     parser = argparse.ArgumentParser(prog="streamforge probe", description="Look at a machine before it is configured.")
     actions = parser.add_subparsers(dest="protocol", required=True, metavar="PROTOCOL")
-    modules = {name: importlib.import_module(f"streamforge.adapters.{name}{SUFFIX}") for name in protocols()}
+    named = [name for name in protocols() if name in arguments[:1]]  # each carries its own library
+    modules = {name: importlib.import_module(f"streamforge.adapters.{name}{SUFFIX}") for name in named or protocols()}
     for name, module in modules.items():
         words = (module.__doc__ or "").splitlines()[0].partition(": ")[2]
         one = actions.add_parser(name, help=words, description=words)
