@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from streamforge.adapters.base import Batch
-from streamforge.adapters.modbus_config import ModbusTcpConfig
 from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.config import load
 from tests.adapters.peers import Hostile, exception, frame, hostile
 

@@ -1,0 +1,86 @@
+"""One unit behind a link: how often it is asked again, when its silence is bad, and when it is left alone for that."""
+
+import asyncio
+from dataclasses import dataclass
+from time import monotonic
+
+from streamforge.adapters.modbus_failures import NO_RESPONSE, TIMEOUT, Failure, FailureKind
+from streamforge.adapters.modbus_link import Link, Patience
+from streamforge.adapters.modbus_question import Question
+from streamforge.errors import NotConnected
+
+BUSY_RETRIES = 3
+BUSY_SECONDS = 0.1
+# A unit on a shared line that kept silent so often is asked only once in a while: the time that is spent on waiting for
+# it, and for its late answer, is then a small share of the line, and its neighbours keep their pace.
+SILENT_SCANS = 3
+REST_SECONDS = 10.0
+REST_TIMEOUTS = 30
+_ASKED_AGAIN = {FailureKind.SILENCE, FailureKind.GARBLED}
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit, as one row of the configuration reads it."""
+
+    link: Link
+    patience: Patience
+    retries: int = 0
+    why: Failure = NO_RESPONSE  # it rests
+    _silent: int = 0
+    _rests_until_seconds: float = 0.0
+
+    @property
+    def is_resting(self) -> bool:
+        """Left alone for now; a True answer is followed by a False one, for one attempt, when the rest is over."""
+        return self._is_demoted and monotonic() < self._rests_until_seconds
+
+    @property
+    def _is_demoted(self) -> bool:
+        return self._silent >= SILENT_SCANS and self.link.is_shared
+
+    async def read(self, question: Question) -> bytes | Failure:
+        """The data, or why there is none: silence is doubtful the first time and bad from the second on.
+
+        Raises NotConnected when the connection is gone.
+        """
+        if self._is_demoted:
+            self._rest()  # from now on, so that no other grid of this unit tries at the same time
+        try:
+            outcome = await self._ask(question)
+            if not isinstance(outcome, bytes) and outcome.is_silence:
+                self.link.silent(question)
+        except NotConnected:
+            self._silent += 1
+            raise
+        return outcome if isinstance(outcome, bytes) else self._note(outcome)
+
+    async def _ask(self, question: Question) -> bytes | Failure:
+        """With the attempts that are worth it. Between two the line is free for others."""
+        busy, retries = BUSY_RETRIES, 0 if self._is_demoted else self.retries
+        while True:
+            outcome = await self.link.read(question, self.patience)
+            if isinstance(outcome, bytes):
+                self._silent = 0
+                return outcome
+            if outcome.kind is FailureKind.BUSY and busy:
+                busy -= 1
+                await asyncio.sleep(BUSY_SECONDS)
+            elif outcome.kind in _ASKED_AGAIN and retries:
+                retries -= 1
+            else:
+                return outcome
+
+    def _note(self, failure: Failure) -> Failure:
+        if failure.kind in {FailureKind.SILENCE, FailureKind.PATH}:
+            self._silent += 1
+            self._rest()
+            self.why = NO_RESPONSE if failure.is_silence else failure
+        elif failure.kind is not FailureKind.GARBLED:
+            self._silent = 0
+        if failure.is_silence:
+            return TIMEOUT if self._silent == 1 else NO_RESPONSE
+        return failure
+
+    def _rest(self) -> None:
+        self._rests_until_seconds = monotonic() + max(REST_SECONDS, REST_TIMEOUTS * self.patience.timeout_seconds)
