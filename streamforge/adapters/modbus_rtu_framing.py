@@ -109,8 +109,8 @@ class RtuFraming(Framing):
                 return outcome
             if is_right and isinstance(outcome, Failure):
                 self._mismatch = outcome  # perhaps the answer to an older question: ours may still come
-            elif at == 0 and isinstance(outcome, bytes):
-                return BAD_CRC  # in place and of the right length: this was it
+            elif len(frame) == len(self._buffer) and isinstance(outcome, bytes):
+                return BAD_CRC  # nothing but this, and of the right length: it was the answer
         return None
 
     def _frame(self, at: int) -> bytes | None:

@@ -13,6 +13,7 @@ import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import serial
@@ -25,6 +26,7 @@ UNPLUGGED = "the port is gone: unplugged?"
 IN_USE = "the port is in use by another process"
 NO_RS485 = "the port has no RS-485 mode of its own: set rs485 = false (most converters switch by themselves)"
 _CHUNK_BYTES = 4096
+_PSEUDO_TERMINALS = range(136, 144)  # the kernel's numbers; the simulated plant's line is one, and has no parity bit
 _START_BITS, _DATA_BITS = 1, 8
 
 
@@ -36,7 +38,7 @@ class Parity(StrEnum):
     ODD = "O"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: a protocol's `Source` inherits it beside another base
 class SerialSettings:
     """A port and how characters go over it. `rs485` = the port itself must switch the driver for sending."""
 
@@ -68,7 +70,10 @@ class SerialPort(ByteStream):
 
     async def open(self, timeout_seconds: float) -> None:  # noqa: ARG002 - opening a port does not wait
         self.close()
-        port = self._new()
+        try:
+            port = self._new()
+        except OSError as error:
+            raise self.not_connected(plain_words(error)) from error
         try:
             port.open()
             self._set_up(port)
@@ -84,8 +89,10 @@ class SerialPort(ByteStream):
 
     def _new(self) -> serial.Serial:
         settings = self._settings
+        is_pseudo = os.major(Path(settings.port).stat().st_rdev) in _PSEUDO_TERMINALS
+        parity = Parity.NONE if is_pseudo else settings.parity
         port = serial.Serial(
-            baudrate=settings.baud_rate, parity=settings.parity.value, stopbits=settings.stop_bits,
+            baudrate=settings.baud_rate, parity=parity.value, stopbits=settings.stop_bits,
             timeout=0, write_timeout=0, exclusive=True,
         )  # fmt: skip
         port.port = settings.port

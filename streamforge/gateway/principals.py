@@ -48,6 +48,7 @@ PRINCIPALS = (
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
     _poller("adapter-modbus-tcp"),
+    _poller("adapter-modbus-rtu"),
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),
