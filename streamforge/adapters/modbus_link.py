@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 
 from streamforge.adapters.byte_stream import CLOSED, ByteStream
 from streamforge.adapters.modbus_failures import NOISE, Failure, FailureKind
@@ -11,6 +11,7 @@ from streamforge.adapters.modbus_question import Question
 from streamforge.adapters.modbus_turns import Turns
 
 SILENT_REQUESTS = 3
+FINE_SECONDS = 0.0025
 _RTU_OVERHEAD_BYTES = 5
 
 
@@ -175,8 +176,22 @@ class Link:
         while (rest_seconds := self._last_byte_seconds + quiet_seconds - monotonic()) > 0.0:
             if monotonic() - began > quiet_seconds + patience.timeout_seconds:
                 return False
-            await asyncio.sleep(rest_seconds)
+            await self._rest(rest_seconds)
         return True
+
+    async def _rest(self, seconds: float) -> None:
+        """The event loop rounds up to whole milliseconds, which at 115200 baud would be a third of the line's time.
+
+        So on a serial line, of which a process has one, the last of it is slept in the kernel; then the loop goes round
+        for what has come meanwhile.
+        """
+        is_line = self._timing.quiet_seconds > 0.0
+        if not is_line or seconds > FINE_SECONDS:
+            await asyncio.sleep(seconds - FINE_SECONDS if is_line else seconds)
+            return
+        sleep(seconds)
+        for _ in range(2):
+            await asyncio.sleep(0)
 
     async def _sleep_until_byte(self, seconds: float) -> None:
         self._arrived.clear()
