@@ -29,14 +29,13 @@ class ModbusTcp(ModbusPoller[ModbusTcpConfig]):
     def __init__(self, config: ModbusTcpConfig) -> None:
         super().__init__(config)
         self._links: dict[Endpoint, Link] = {}
-        self._gaps: dict[Link, int] = {}
+        self._measured: set[Link] = set()
         for row in config.rows():
             endpoint, source = config.endpoint(row), config.source.of(row)
             if endpoint not in self._links:
                 self._links[endpoint] = _link(endpoint)
             link = self._links[endpoint]
             link.serve(source.unit_id, config.connect_pause_seconds(row))
-            self._gaps[link] = LEAST_AUTOMATIC_GAP
             self._add_unit(row, source, link, LEAST_AUTOMATIC_GAP)
 
     @property
@@ -48,11 +47,13 @@ class ModbusTcp(ModbusPoller[ModbusTcpConfig]):
         self._plan_for(self._jobs[device.key].unit.link)
 
     def _plan_for(self, link: Link) -> None:
-        """The longer the way, the wider the gaps that are worth reading; planned anew only where the way is longer."""
-        gap = min(automatic_gap(link.round_trip_seconds, REGISTER_SECONDS), MOST_REGISTERS)
-        if gap <= self._gaps[link]:
+        """The longer the way, the wider the gaps that are worth reading. Measured once: plans stay."""
+        if link in self._measured:
             return
-        self._gaps[link] = gap
+        self._measured.add(link)
+        gap = min(automatic_gap(link.round_trip_seconds, REGISTER_SECONDS), MOST_REGISTERS)
+        if gap <= LEAST_AUTOMATIC_GAP:
+            return
         for job in self._jobs.values():
             if job.unit.link is link:
                 job.reader.replan(job.source.budget(gap))

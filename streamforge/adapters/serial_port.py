@@ -129,8 +129,8 @@ class SerialPort(ByteStream):
             del self._unsent[: os.write(port.fd, self._unsent)]
         except BlockingIOError:
             pass
-        except OSError as error:
-            self._lose(f"{UNPLUGGED} ({plain_words(error)})")
+        except OSError:
+            self._lose()
             return
         loop = asyncio.get_running_loop()
         if self._unsent:
@@ -145,17 +145,17 @@ class SerialPort(ByteStream):
             data = os.read(self._serial.fd, _CHUNK_BYTES)
         except BlockingIOError:
             return
-        except OSError as error:
-            self._lose(f"{UNPLUGGED} ({plain_words(error)})")
+        except OSError:
+            self._lose()
             return
         if data:
             self.received(data)
         else:
-            self._lose(UNPLUGGED)
+            self._lose()
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self) -> None:
         self.close()
-        self.lost(reason)
+        self.lost(UNPLUGGED)
 
     def close(self) -> None:
         port, self._serial = self._serial, None

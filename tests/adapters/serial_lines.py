@@ -58,7 +58,11 @@ class Line:
         self._master = self._slave = -1
 
     def say(self, data: bytes) -> None:
-        """Bytes that nobody asked for."""
+        """Send this; no bytes = the converter is pulled and put back."""
+        if not data:
+            self.unplug()
+            self.plug()
+            return
         self.sent_seconds = monotonic()
         os.write(self._master, data)
 
