@@ -33,6 +33,11 @@ class Failure:
         return self.kind is FailureKind.SILENCE
 
     @property
+    def ends_scan(self) -> bool:
+        """The unit is not there: each further request would only cost another time-out."""
+        return self.kind in {FailureKind.SILENCE, FailureKind.PATH}
+
+    @property
     def is_divisible(self) -> bool:
         """A part of the range may do where the whole did not."""
         return self.kind in {FailureKind.RANGE, FailureKind.SHORT}

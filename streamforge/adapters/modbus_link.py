@@ -48,6 +48,7 @@ class Link:
         self, stream: ByteStream, framing: Framing, *, timing: LineTiming = NETWORK, is_silence_loss: bool = True
     ) -> None:
         self.address = stream.address
+        self.used_share = 0.0  # of the time that the last answer was given, it took so much
         self._stream, self._framing, self._timing = stream, framing, timing
         self._is_silence_loss = is_silence_loss
         self._turns = Turns()
@@ -123,7 +124,9 @@ class Link:
             self._must_be_open(question)
             if not await self._quiet(patience):
                 return NOISE
-            outcome = await self._exchange(question, self._seconds_for(question, patience))
+            seconds, began = self._seconds_for(question, patience), monotonic()
+            outcome = await self._exchange(question, seconds)
+            self.used_share = (monotonic() - began) / seconds
         if isinstance(outcome, bytes) or not outcome.is_silence:
             self._hung_up_on = None
             self._silent_requests = 0

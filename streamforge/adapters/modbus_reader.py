@@ -52,7 +52,7 @@ class Reader:
         self._use([self._step(request) for request in plan(self._points, budget)])
 
     async def scan(self, ask: Ask) -> Scan:
-        """One reading for each point. After silence the rest is not asked for and has the same reason.
+        """One reading for each point. Where the unit is not there, the rest is not asked for and has the same reason.
 
         Raises what `ask` raises.
         """
@@ -64,7 +64,7 @@ class Reader:
         return run.scan.in_order(places) if places else run.scan
 
     def _learn(self, run: "_Run", steps: list[_Step]) -> None:
-        if run.silence is not None:
+        if run.absence is not None:
             return
         if run.has_answered:
             self._divides_from_seconds = 0.0
@@ -90,13 +90,13 @@ class _Run:
 
     def __init__(self, ask: Ask, step: Callable[[Request], _Step], *, may_divide: bool) -> None:
         self.scan = Scan()
-        self.silence: Failure | None = None
+        self.absence: Failure | None = None
         self.has_answered = self.has_divided = self.has_recovered = self.is_refused = False
         self._ask, self._step, self._may_divide = ask, step, may_divide
 
     async def read(self, step: _Step) -> _Found:
         """The readings of one step; where the device refuses the range, those of its parts."""
-        known = self.silence or (step.refused if monotonic() < step.again_seconds else None)
+        known = self.absence or (step.refused if monotonic() < step.again_seconds else None)
         if known:
             self._fail(step, known)
             return _Found((step,), (step,))
@@ -121,8 +121,8 @@ class _Run:
         return _Found((*left.read, *right.read), tuple(steps.get(r) or self._step(r) for r in kept))
 
     def _note(self, step: _Step, failure: Failure) -> None:
-        if failure.is_silence:
-            self.silence = failure
+        if failure.ends_scan:
+            self.absence = failure
         elif failure.is_lasting:
             self.is_refused = True
             step.refused, step.again_seconds = failure, monotonic() + REFUSED_SECONDS

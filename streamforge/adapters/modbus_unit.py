@@ -1,13 +1,14 @@
 """One unit behind a link: how often it is asked again, when its silence is bad, and when it is left alone for that."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from streamforge.adapters.modbus_failures import NO_RESPONSE, TIMEOUT, Failure, FailureKind
 from streamforge.adapters.modbus_link import Link, Patience
 from streamforge.adapters.modbus_question import Question
 from streamforge.errors import NotConnected
+from streamforge.logs import Log
 
 BUSY_RETRIES = 3
 BUSY_SECONDS = 0.1
@@ -16,7 +17,33 @@ BUSY_SECONDS = 0.1
 SILENT_SCANS = 3
 REST_SECONDS = 10.0
 REST_TIMEOUTS = 30
+PACE_ANSWERS = 100
+NEAR_SHARE = 0.8
+_log = Log("modbus")
 _ASKED_AGAIN = {FailureKind.SILENCE, FailureKind.GARBLED}
+
+
+@dataclass(slots=True)
+class Pace:
+    """Whether more than one answer in a hundred takes nearly all the time it is given.
+
+    An answer that takes twice its time-out can no longer be told from the next one where frames carry no number, so
+    this is said before it comes to that.
+    """
+
+    is_slow: bool = False
+    _answers: int = 0
+    _slow: int = 0
+
+    def is_new(self, used_share: float) -> bool:
+        """Take one answer into account; True when `is_slow` has changed, which is looked at every hundred answers."""
+        self._answers += 1
+        self._slow += used_share > NEAR_SHARE
+        if self._answers < PACE_ANSWERS:
+            return False
+        was_slow, self.is_slow = self.is_slow, self._slow > 1
+        self._answers = self._slow = 0
+        return was_slow is not self.is_slow
 
 
 @dataclass(slots=True)
@@ -27,6 +54,7 @@ class Unit:
     patience: Patience
     retries: int = 0
     why: Failure = NO_RESPONSE  # it rests
+    pace: Pace = field(default_factory=Pace)
     _silent: int = 0
     _rests_until_seconds: float = 0.0
 
@@ -62,6 +90,7 @@ class Unit:
             outcome = await self.link.read(question, self.patience)
             if isinstance(outcome, bytes):
                 self._silent = 0
+                self._note_pace(question.unit_id)
                 return outcome
             if outcome.kind is FailureKind.BUSY and busy:
                 busy -= 1
@@ -71,8 +100,14 @@ class Unit:
             else:
                 return outcome
 
+    def _note_pace(self, unit_id: int) -> None:
+        if self.pace.is_new(self.link.used_share):
+            event = "unit_near_its_timeout" if self.pace.is_slow else "unit_well_within_its_timeout"
+            say = _log.warning if self.pace.is_slow else _log.info
+            say(event, address=f"{self.link.address} unit {unit_id}", timeout_seconds=self.patience.timeout_seconds)
+
     def _note(self, failure: Failure) -> Failure:
-        if failure.kind in {FailureKind.SILENCE, FailureKind.PATH}:
+        if failure.ends_scan:
             self._silent += 1
             self._rest()
             self.why = NO_RESPONSE if failure.is_silence else failure

@@ -31,6 +31,7 @@ class Line:
     _master: int = -1
     _slave: int = -1
     _buffer: bytearray = field(default_factory=bytearray)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -79,10 +80,13 @@ class Line:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, request: bytes) -> None:
-        for delay_seconds, data in self.script(request):
-            await asyncio.sleep(delay_seconds)
-            if self._master >= 0:
-                self.say(data)
+        """One request after the other, as devices do: what is late delays what follows."""
+        sends = self.script(request)
+        async with self._busy:
+            for delay_seconds, data in sends:
+                await asyncio.sleep(delay_seconds)
+                if self._master >= 0:
+                    self.say(data)
 
     async def end(self) -> None:
         for task in list(self._tasks):

@@ -12,6 +12,7 @@ from streamforge.adapters import modbus_unit
 from streamforge.adapters.modbus_config import RegisterRow
 from streamforge.adapters.modbus_tcp import ModbusTcp
 from streamforge.adapters.modbus_tcp_config import DeviceRow
+from streamforge.adapters.modbus_unit import Pace
 from streamforge.model import Quality
 from tests.adapters.modbus_bench import HASTY_MS, PATIENT_MS, adapter, config, poll_once, pump, run_hostile, spoiled
 from tests.adapters.peers import Behaviour, Hostile, exception, frame, hostile, right
@@ -158,12 +159,26 @@ def test_a_unit_that_a_gateway_does_not_reach_rests_like_a_silent_one(monkeypatc
         nonlocal now
         gone = modbus.devices[0]
         await modbus.connect(gone)
-        for _ in range(3):
+        for _ in range(4):
             spoiled(await modbus.poll(gone), Quality.BAD, "gateway_path")
-        spoiled(await modbus.poll(gone), Quality.BAD, "gateway_path")
-        assert len(peer.seen) == 3
+        assert len(peer.seen) == 3, "once a scan, and not at all while it rests"
         now += 1000.0
         peer.behave = right
-        assert (await modbus.poll(gone)).values == (7,)
+        assert (await modbus.poll(gone)).values == (7, 500)
 
-    run_hostile(behave, check, pump(), pump(unit_id=2, asset_id="well"))
+    far = pump(RegisterRow(param="a", at="HR7"), RegisterRow(param="b", at="HR500"))
+    run_hostile(behave, check, far, pump(unit_id=2, asset_id="well"))
+
+
+def test_a_unit_that_nears_its_time_out_is_noticed_once_and_again_when_it_is_well() -> None:
+    pace = Pace()
+
+    def hundred(slow: int) -> list[bool]:
+        return [pace.is_new(0.9 if at < slow else 0.1) for at in range(100)]
+
+    assert not any(hundred(1))
+    assert hundred(2).count(True) == 1
+    assert pace.is_slow
+    assert not any(hundred(50))
+    assert hundred(0).count(True) == 1
+    assert not pace.is_slow
