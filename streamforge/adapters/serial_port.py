@@ -105,7 +105,7 @@ class SerialPort(ByteStream):
             except ValueError as error:
                 raise ValueError(NO_RS485) from error
         # Without it FTDI's chips keep what they received for up to 16 ms; ports that know no such mode need none.
-        with suppress(ValueError, NotImplementedError):
+        with suppress(ValueError):
             port.set_low_latency_mode(True)
         # An empty read must mean that the port is gone, not that nothing has come.
         attributes = termios.tcgetattr(port.fd)
