@@ -1,8 +1,8 @@
 """What the configurations of modbus-tcp and modbus-rtu share: rows, units and how a unit is asked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from streamforge.adapters.modbus_points import MOST_REGISTERS, Point, expand, expand_all
 from streamforge.adapters.register_plan import MOST_BITS, Budget
@@ -81,9 +81,6 @@ class UnitRow:
                 raise ValueError(msg)
 
 
-R = TypeVar("R", bound=UnitRow)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitSource:
     """How a unit is asked; `[[devices]]` may say otherwise for one."""
@@ -126,14 +123,20 @@ def check_units(rows: Iterable[UnitRow], source: UnitSource) -> None:
     if not rows:
         msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"
         raise ValueError(msg)
-    for row in rows:
-        settled = source.of(row)
-        budget, points = settled.budget(0), points_of(row)
-        for pattern in row.single_reads or ():
-            if not any(replace(budget, single_reads=(pattern,)).is_single(point) for point in points):
-                msg = f"{row.asset_id}: single_reads: no parameter is named {pattern!r}"
-                raise ValueError(msg)
-    _refuse_doubles(point for row in rows for point in points_of(row))
+    points = [(row, points_of(row)) for row in rows]
+    for row, own in points:
+        source.of(row).budget(0)
+        _check_single_reads(row.single_reads or (), own, row.asset_id)
+    _check_single_reads(source.single_reads, [point for _, own in points for point in own], "[source]")
+    _refuse_doubles(point for _, own in points for point in own)
+
+
+def _check_single_reads(patterns: Iterable[str], points: Iterable[Point], whose: str) -> None:
+    points = list(points)
+    for pattern in patterns:
+        if not any(Budget(single_reads=(pattern,)).is_single(point) for point in points):
+            msg = f"{whose}: single_reads: no parameter is named {pattern!r}"
+            raise ValueError(msg)
 
 
 def check_short_form(mapping: Mapping, output: Output) -> None:
@@ -148,7 +151,7 @@ def points_of(row: UnitRow) -> list[Point]:
     return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.tags, row.order)]
 
 
-def _refuse_doubles(points: Iterator[Point]) -> None:
+def _refuse_doubles(points: Iterable[Point]) -> None:
     seen: set[tuple[str, str]] = set()
     for point in points:
         key = (point.asset_id, point.parameter)

@@ -28,6 +28,7 @@ class Line:
     seen: list[tuple[float, bytes]] = field(default_factory=list)
     sent_seconds: float = 0.0
     echoes: bool = False
+    loop: asyncio.AbstractEventLoop | None = None
     _master: int = -1
     _slave: int = -1
     _buffer: bytearray = field(default_factory=bytearray)
@@ -46,7 +47,8 @@ class Line:
         self.path.unlink(missing_ok=True)
         self.path.symlink_to(os.ttyname(self._slave))
         self._buffer.clear()
-        asyncio.get_running_loop().add_reader(self._master, self._read)
+        self.loop = asyncio.get_running_loop()
+        self.loop.add_reader(self._master, self._read)
 
     def unplug(self) -> None:
         """The node is gone, and whoever has it open hears of it."""
