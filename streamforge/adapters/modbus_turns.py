@@ -28,7 +28,7 @@ class Turns:
             yield
         finally:
             self._used_seconds[unit_id] += monotonic() - began
-            self._pass_on()
+            self._release()
 
     async def _take(self, unit_id: int) -> None:
         used = self._used_seconds.get(unit_id, 0.0)
@@ -42,12 +42,19 @@ class Turns:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
-                self._pass_on()  # the turn came together with the cancellation
+                self._release()  # the turn came together with the cancellation
             raise
 
     def _hold(self, unit_id: int) -> None:
         self._is_held = True
         self._floor_seconds = self._used_seconds[unit_id]
+
+    def _release(self) -> None:
+        """Passed on a moment later: the unit that was served may have its next request ready, and takes part."""
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._pass_on)
+        else:
+            self._is_held = False
 
     def _pass_on(self) -> None:
         self._is_held = False

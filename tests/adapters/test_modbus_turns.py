@@ -36,11 +36,12 @@ def test_equal_units_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [sorted(line.order[at : at + 3]) for at in range(0, 12, 3)] == [[1, 2, 3]] * 4
 
 
-def test_a_slow_unit_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("units", [(1, 2), (1, 2, 3)])
+def test_a_slow_unit_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch, units: tuple[int, ...]) -> None:
     line = Line(monkeypatch, {1: 0.9, 2: 0.01, 3: 0.01})
 
     async def main() -> None:
-        await asyncio.gather(line.ask(1, 20), line.ask(2, 20), line.ask(3, 20))
+        await asyncio.gather(*(line.ask(unit, 20) for unit in units))
 
     asyncio.run(main())
     fast_done = max(at for at, unit in enumerate(line.order) if unit != 1)
