@@ -13,6 +13,7 @@ from streamforge.adapters.modbus_split import halves, together
 from streamforge.adapters.register_plan import Budget, Request, plan
 
 REFUSED_SECONDS = 600.0
+STARTING_SECONDS = 60.0
 
 Ask = Callable[[Question], Awaitable[bytes | Failure]]
 Compile = Callable[[Request], Question]
@@ -72,8 +73,9 @@ class Reader:
                 self.replan(self._budget)
             elif run.has_divided:
                 self._use(steps)
-        elif run.is_refused:  # everything: it may be starting, so it is asked the same again, but not tag by tag
-            self._divides_from_seconds = max(self._divides_from_seconds, monotonic() + REFUSED_SECONDS)
+        elif run.is_refused:  # everything: it may be starting, so it is asked the same again, rarely tag by tag
+            if run.may_divide:
+                self._divides_from_seconds = monotonic() + STARTING_SECONDS
             for step in self._steps:
                 step.refused = None
 
@@ -92,7 +94,8 @@ class _Run:
         self.scan = Scan()
         self.absence: Failure | None = None
         self.has_answered = self.has_divided = self.has_recovered = self.is_refused = False
-        self._ask, self._step, self._may_divide = ask, step, may_divide
+        self.may_divide = may_divide
+        self._ask, self._step = ask, step
 
     async def read(self, step: _Step) -> _Found:
         """The readings of one step; where the device refuses the range, those of its parts."""
@@ -105,7 +108,7 @@ class _Run:
             self.has_answered = True
             self.has_recovered |= step.refused is not None
             step.decoder.decode(outcome, self.scan)
-        elif self._may_divide and outcome.is_divisible and (parts := halves(step.request)):
+        elif self.may_divide and outcome.is_divisible and (parts := halves(step.request)):
             return await self._divide(*parts)
         else:
             self._note(step, outcome)

@@ -53,6 +53,10 @@ class ModbusRtuConfig(AdapterConfig):
             if self.source.of(row).unit_id == 0:
                 msg = f"{row.asset_id}: unit_id 0 is the broadcast of a serial line, which nobody answers"
                 raise ValueError(msg)
+        units = {self.source.of(row).unit_id for row in self.rows()}
+        if len(units) > 1 and not all(self.source.of(row).unit_check for row in self.rows()):
+            msg = "unit_check = false on a line of several units: each could be taken for another"
+            raise ValueError(msg)
 
     def rows(self) -> Iterator[UnitRow]:
         """Every unit, that of the short form first."""

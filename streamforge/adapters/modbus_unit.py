@@ -7,7 +7,6 @@ from time import monotonic
 from streamforge.adapters.modbus_failures import NO_RESPONSE, TIMEOUT, Failure, FailureKind
 from streamforge.adapters.modbus_link import Link, Patience
 from streamforge.adapters.modbus_question import Question
-from streamforge.errors import NotConnected
 from streamforge.logs import Log
 
 BUSY_RETRIES = 3
@@ -70,18 +69,17 @@ class Unit:
     async def read(self, question: Question) -> bytes | Failure:
         """The data, or why there is none: silence is doubtful the first time and bad from the second on.
 
-        Raises NotConnected when the connection is gone.
+        Raises NotConnected when the connection is gone, or is given up because no unit answers.
         """
         if self._is_demoted:
             self._rest()  # from now on, so that no other grid of this unit tries at the same time
-        try:
-            outcome = await self._ask(question)
-            if not isinstance(outcome, bytes) and outcome.is_silence:
-                self.link.silent(question)
-        except NotConnected:
-            self._silent += 1
-            raise
-        return outcome if isinstance(outcome, bytes) else self._note(outcome)
+        outcome = await self._ask(question)
+        if isinstance(outcome, bytes):
+            return outcome
+        failure = self._note(outcome)
+        if failure.is_silence:
+            self.link.silent(question)
+        return failure
 
     async def _ask(self, question: Question) -> bytes | Failure:
         """With the attempts that are worth it. Between two the line is free for others."""

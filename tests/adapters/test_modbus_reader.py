@@ -148,6 +148,21 @@ def test_a_device_that_refuses_everything_is_asked_whole_again_each_scan_for_it_
     assert read(scan(device, found)) == [None if at == 3 else at for at in range(100)]
 
 
+def test_a_device_that_refused_everything_and_then_lacks_one_tag_is_read_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(modbus_reader, "monotonic", lambda: now)
+    device, found = Device(lambda at: True), reader(tags(*HUNDRED))
+    for _ in range(59):
+        scan(device, found)
+        now += 1.0
+    device.missing = lambda at: at == 3
+    scan(device, found)
+    now += 1.0
+    assert read(scan(device, found)) == [None if at == 3 else at for at in range(100)]
+
+
 def test_silence_while_dividing_teaches_nothing() -> None:
     device, found = Device(lambda at: at == 37), reader(tags(*HUNDRED))
     device.silent_after = 3

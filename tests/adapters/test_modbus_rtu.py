@@ -373,6 +373,12 @@ def test_the_automatic_gap_is_that_of_the_baud_rate() -> None:
             ),
             "asset_id is missing",
         ),
+        (
+            lambda: ModbusRtuConfig(
+                source=LineSource(port="p", unit_check=False), devices=(unit(), unit(unit_id=2, asset_id="b"))
+            ),
+            "unit_check",
+        ),
         (lambda: ModbusRtuConfig(source=LineSource(port="p", max_gap="wide"), devices=(unit(),)), "max_gap"),
         (lambda: ModbusRtuConfig(source=LineSource(port="p"), devices=(unit(single_reads=("x",)),)), "named 'x'"),
     ],
