@@ -1,7 +1,8 @@
 """What modbus-tcp and modbus-rtu share: units of a configuration become devices, and a device is read scan by scan."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from time import monotonic_ns, time_ns
@@ -66,6 +67,14 @@ class ModbusPoller(Poller[C]):
             # The middle of the scan, by one clock only: the wall clock may be set meanwhile.
             device_times_us=((time_ns() - (monotonic_ns() - began_ns) // 2) // 1000,),
         )
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        """Requests by asset, and those that failed by the first word of their reason, since the start."""
+        units = {id(job.unit): (job.device.asset_id, job.unit.counts) for job in self._jobs.values()}
+        total: Counter[tuple[str, ...]] = Counter()
+        for asset_id, counts in units.values():
+            total.update({(asset_id, name): count for name, count in counts.items()})
+        return total
 
     async def close(self) -> None:
         for link in self.links:

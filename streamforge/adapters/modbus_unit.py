@@ -1,6 +1,7 @@
 """One unit behind a link: how often it is asked again, when its silence is bad, and when it is left alone for that."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -54,6 +55,7 @@ class Unit:
     retries: int = 0
     why: Failure = NO_RESPONSE  # it rests
     pace: Pace = field(default_factory=Pace)
+    counts: Counter[str] = field(default_factory=Counter)  # requests, and of those that failed why
     _silent: int = 0
     _rests_until_seconds: float = 0.0
 
@@ -86,10 +88,12 @@ class Unit:
         busy, retries = BUSY_RETRIES, 0 if self._is_demoted else self.retries
         while True:
             outcome = await self.link.read(question, self.patience)
+            self.counts["requests"] += 1
             if isinstance(outcome, bytes):
                 self._silent = 0
                 self._note_pace(question.unit_id)
                 return outcome
+            self.counts[outcome.reason.partition(":")[0]] += 1
             if outcome.kind is FailureKind.BUSY and busy:
                 busy -= 1
                 await asyncio.sleep(BUSY_SECONDS)

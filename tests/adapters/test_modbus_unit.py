@@ -170,6 +170,23 @@ def test_a_unit_that_a_gateway_does_not_reach_rests_like_a_silent_one(monkeypatc
     run_hostile(behave, check, far, pump(unit_id=2, asset_id="well"))
 
 
+def test_requests_and_failures_are_counted_by_asset_and_reason() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        await poll_once(modbus)
+        for code in (2, 4):
+            peer.behave = exception(code)
+            await modbus.poll(modbus.devices[0])
+        peer.behave = right
+        await modbus.poll(modbus.devices[1])
+        assert modbus.figures() == {
+            ("pump", "requests"): 5, ("pump", "short_answer"): 2, ("pump", "config_error"): 1,
+            ("pump", "device_failure"): 1, ("well", "requests"): 1,
+        }  # fmt: skip
+
+    wrong = after(lambda request: frame(request, bytes([3, 4, 0, 7, 0, 8])), 2)
+    run_source(wrong, check, pump(), pump(unit_id=2, asset_id="well"), retries=2)
+
+
 def test_a_unit_that_nears_its_time_out_is_noticed_once_and_again_when_it_is_well() -> None:
     pace = Pace()
 
