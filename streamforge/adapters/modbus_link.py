@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 
 from streamforge.adapters.byte_stream import CLOSED, ByteStream
 from streamforge.adapters.modbus_failures import NOISE, Failure, FailureKind
@@ -49,6 +49,7 @@ class Link:
     ) -> None:
         self.address = stream.address
         self.used_share = 0.0  # of the time that the last answer was given, it took so much
+        self.asked_ns = 0  # when the last request was sent, by the monotonic clock
         self._stream, self._framing, self._timing = stream, framing, timing
         self._is_silence_loss = is_silence_loss
         self._turns = Turns()
@@ -146,6 +147,7 @@ class Link:
         self._waiting = waiting
         frame = self._framing.begin(question)
         self._last_byte_seconds = monotonic() + len(frame) * self._timing.character_seconds
+        self.asked_ns = monotonic_ns()
         self._stream.write(frame)
         alarm = loop.call_later(timeout_seconds, self._time_is_up, timeout_seconds)
         try:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from streamforge.adapters.base import EVERY_READING, AdapterConfig, Batch, Device, Poller
 from streamforge.adapters.modbus_config import UnitRow, UnitSource, points_of
+from streamforge.adapters.modbus_failures import Failure
 from streamforge.adapters.modbus_link import Link, Patience
 from streamforge.adapters.modbus_points import Point
 from streamforge.adapters.modbus_question import Question
@@ -55,8 +56,16 @@ class ModbusPoller(Poller[C]):
         job = self._jobs[device.key]
         if job.unit.is_resting:
             return self.silent(device, job.unit.why.reason)
-        began_ns = monotonic_ns()
-        scan = await job.reader.scan(job.unit.read)
+        began_ns = 0
+
+        async def ask(question: Question) -> bytes | Failure:
+            nonlocal began_ns
+            outcome = await job.unit.read(question)
+            began_ns = began_ns or job.unit.link.asked_ns  # not before: it may have waited long for its turn
+            return outcome
+
+        scan = await job.reader.scan(ask)
+        took_ns = monotonic_ns() - began_ns if began_ns else 0
         return Batch(
             asset_id=device.asset_id,
             names=device.names,
@@ -65,7 +74,7 @@ class ModbusPoller(Poller[C]):
             qualities=scan.qualities,
             reasons={index: reason for index, (_, reason) in scan.faults.items()},
             # The middle of the scan, by one clock only: the wall clock may be set meanwhile.
-            device_times_us=((time_ns() - (monotonic_ns() - began_ns) // 2) // 1000,),
+            device_times_us=((time_ns() - took_ns // 2) // 1000,),
         )
 
     def figures(self) -> Mapping[tuple[str, ...], float]:

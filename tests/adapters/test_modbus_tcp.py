@@ -256,3 +256,17 @@ def test_a_slow_unit_does_not_delay_the_others() -> None:
     tags = [RegisterRow(param=f"p{at}", at=f"HR{at}") for at in range(0, 2500, 500)]
     devices = pump(*tags), pump(*tags, unit_id=2, asset_id="fast")
     run_hostile(lambda request: 0.1 if request[6] == 1 else right(request), check, *devices)
+
+
+def test_the_time_of_a_reading_does_not_count_the_wait_for_its_turn() -> None:
+    async def check(modbus: ModbusTcp, peer: Hostile) -> None:
+        slow, fast = modbus.devices
+        await modbus.connect(slow)
+        waiting = asyncio.create_task(modbus.poll(slow))
+        await asyncio.sleep(0)
+        batch = await modbus.poll(fast)
+        assert time_ns() // 1000 - batch.device_times_us[0] < 150_000, "half of the 400 ms, were they counted"
+        await waiting
+
+    devices = pump(), pump(unit_id=2, asset_id="fast")
+    run_hostile(lambda request: 0.4 if request[6] == 1 else right(request), check, *devices)
