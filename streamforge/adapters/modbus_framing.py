@@ -2,7 +2,7 @@
 
 Own framing, not pymodbus's: its client takes transaction number 0, short answers and other functions for data, its
 asynchronous RTU takes the late answer to one request as the answer to the next, and closing all that through its hooks
-was more code than the framing itself. pymodbus stays the simulated plant's server, and so an independent peer.
+was more code than the framing itself (docs/decisions/0007). pymodbus stays an independent peer in tests.
 """
 
 from abc import ABC, abstractmethod
