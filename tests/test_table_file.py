@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pytest
 
-from streamforge.adapters.modbus_config import ModbusTcpConfig
+from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.adapters.tags import Classification, DataType
 from streamforge.config import TableFile, load
 from streamforge.errors import ConfigError

@@ -1,19 +1,21 @@
-"""The configuration of modbus-tcp: `modbus_tcp.toml` beside this module explains every key."""
+"""What the configurations of modbus-tcp and modbus-rtu share: rows, units and how a unit is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from streamforge.adapters.base import AdapterConfig
-from streamforge.adapters.modbus_points import Point, expand, expand_all
-from streamforge.adapters.register_plan import AUTOMATIC_GAP_REGISTERS
+from streamforge.adapters.modbus_points import MOST_REGISTERS, Point, expand, expand_all
+from streamforge.adapters.register_plan import MOST_BITS, Budget
 from streamforge.adapters.tags import Order, TagRow
 from streamforge.config import Bounds, TableFile
 
-MODBUS_PORT = 502
 AUTOMATIC = "auto"
-Port = Annotated[int, Bounds(1, 65535)]
 UnitId = Annotated[int, Bounds(0, 255)]
+TimeoutMs = Annotated[int, Bounds(10, 60_000)]
+PauseMs = Annotated[int, Bounds(0, 60_000)]
+Retries = Annotated[int, Bounds(0, 10)]
+MaxRegisters = Annotated[int, Bounds(1, MOST_REGISTERS)]
+MaxBits = Annotated[int, Bounds(1, MOST_BITS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +26,6 @@ class RegisterRow(TagRow):
         TagRow.__post_init__(self)
         if self.at:
             expand(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The device at the other end; `[[devices]]` may name others."""
-
-    host: str = ""
-    port: Port = MODBUS_PORT
-    unit_id: UnitId = 1
-    timeout_ms: Annotated[int, Bounds(10, 60_000)] = 1000
-    max_gap: int | str = AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +54,20 @@ class Mapping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRow:
+class UnitRow:
     """One unit; what it leaves out is taken from `[source]` and `poll_interval_ms`."""
 
     asset_id: str
-    host: str = ""
-    port: Port | None = None
     unit_id: UnitId | None = None
-    timeout_ms: Annotated[int, Bounds(10, 60_000)] | None = None
+    timeout_ms: TimeoutMs | None = None
+    retries: Retries | None = None
+    pause_ms: PauseMs | None = None
+    unit_check: bool | None = None
     poll_interval_ms: Annotated[int, Bounds(10, 86_400_000)] | None = None
     max_gap: int | str | None = None
+    max_registers: MaxRegisters | None = None
+    max_bits: MaxBits | None = None
+    single_reads: tuple[str, ...] | None = None
     order: Order = Order.ABCD
     tags: tuple[RegisterRow, ...] = ()
     tags_csv: Annotated[tuple[RegisterRow, ...], TableFile()] = ()
@@ -93,52 +88,76 @@ class DeviceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModbusTcpConfig(AdapterConfig):
-    """adapters/modbus-tcp/<instance>.toml; `modbus_tcp.toml` beside this module explains every key."""
+class UnitSource:
+    """How a unit is asked; `[[devices]]` may say otherwise for one."""
 
-    source: Source = field(default_factory=Source)
-    output: Output = field(default_factory=Output)
-    mapping: Mapping = field(default_factory=Mapping)
-    devices: tuple[DeviceRow, ...] = ()
+    unit_id: UnitId = 1
+    timeout_ms: TimeoutMs = 1000
+    retries: Retries = 0
+    pause_ms: PauseMs = 0
+    unit_check: bool = True
+    max_gap: int | str = AUTOMATIC
+    max_registers: MaxRegisters = MOST_REGISTERS
+    max_bits: MaxBits = MOST_BITS
+    single_reads: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.mapping.registers and not self.output.asset_id:
-            msg = "[output] asset_id is missing: whose readings are those of [mapping.registers]?"
-            raise ValueError(msg)
-        rows = list(self.device_rows())
-        if not rows:
-            msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"
-            raise ValueError(msg)
-        for row in rows:
-            if not (row.host or self.source.host):
-                msg = f"{row.asset_id}: no host: set it in [source] or in the device"
-                raise ValueError(msg)
-            gap_registers(row.max_gap if row.max_gap is not None else self.source.max_gap)
-        _refuse_doubles(point for row in rows for point in points_of(row))
+    def of(self, row: UnitRow) -> "UnitSource":
+        """How this one is asked."""
+        own = {name: getattr(row, name) for name in UnitSource.__dataclass_fields__}
+        return UnitSource(**{name: getattr(self, name) if value is None else value for name, value in own.items()})
 
-    def device_rows(self) -> Iterator[DeviceRow]:
-        """Every unit, that of the short form first."""
-        if self.mapping.registers:
-            yield DeviceRow(asset_id=self.output.asset_id, tags=self.mapping.rows())
-        yield from self.devices
+    def budget(self, automatic_gap: int) -> Budget:
+        """What one request may read. Raises ValueError where `max_gap` is no number and not "auto"."""
+        return Budget(
+            gap_registers=automatic_gap if self.max_gap == AUTOMATIC else _gap(self.max_gap),
+            most_registers=self.max_registers,
+            most_bits=self.max_bits,
+            single_reads=self.single_reads,
+        )
 
 
-def gap_registers(max_gap: int | str) -> int:
-    """Registers between two wanted ones that are read along. Raises ValueError where it is no such number."""
-    if max_gap == AUTOMATIC:
-        return AUTOMATIC_GAP_REGISTERS
+def _gap(max_gap: int | str) -> int:
     if isinstance(max_gap, str) or max_gap < 0:
         msg = f'max_gap {max_gap!r} is not understood: write "auto" or a number of registers, 0 for none'
         raise ValueError(msg)
     return max_gap
 
 
-def points_of(row: DeviceRow) -> list[Point]:
+def check_units(rows: Iterable[UnitRow], source: UnitSource) -> None:
+    """Raises ValueError that says what is wrong with the units together."""
+    rows = list(rows)
+    if not rows:
+        msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"
+        raise ValueError(msg)
+    points = [(row, points_of(row)) for row in rows]
+    for row, own in points:
+        source.of(row).budget(0)
+        _check_single_reads(row.single_reads or (), own, row.asset_id)
+    _check_single_reads(source.single_reads, [point for _, own in points for point in own], "[source]")
+    _refuse_doubles(point for _, own in points for point in own)
+
+
+def _check_single_reads(patterns: Iterable[str], points: Iterable[Point], whose: str) -> None:
+    points = list(points)
+    for pattern in patterns:
+        if not any(Budget(single_reads=(pattern,)).is_single(point) for point in points):
+            msg = f"{whose}: single_reads: no parameter is named {pattern!r}"
+            raise ValueError(msg)
+
+
+def check_short_form(mapping: Mapping, output: Output) -> None:
+    """Raises ValueError where [mapping.registers] stands without the asset it belongs to."""
+    if mapping.registers and not output.asset_id:
+        msg = "[output] asset_id is missing: whose readings are those of [mapping.registers]?"
+        raise ValueError(msg)
+
+
+def points_of(row: UnitRow) -> list[Point]:
     """The points of a unit, each with its asset."""
     return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.rows, row.order)]
 
 
-def _refuse_doubles(points: Iterator[Point]) -> None:
+def _refuse_doubles(points: Iterable[Point]) -> None:
     seen: set[tuple[str, str]] = set()
     for point in points:
         key = (point.asset_id, point.parameter)

@@ -8,9 +8,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streamforge.adapters.modbus_config import MODBUS_PORT
-from streamforge.adapters.modbus_link import Failure, Link, Question
+from streamforge.adapters.byte_stream import TcpStream
+from streamforge.adapters.modbus_failures import Failure
+from streamforge.adapters.modbus_framing import MbapFraming
+from streamforge.adapters.modbus_link import Link, Patience
+from streamforge.adapters.modbus_question import Question
 from streamforge.adapters.modbus_sight import Values, tables_of, toml_of
+from streamforge.adapters.modbus_tcp_config import MODBUS_PORT
 from streamforge.adapters.probing import Finding
 from streamforge.adapters.registers import Table, parse_address
 from streamforge.errors import NotConnected
@@ -18,8 +22,6 @@ from streamforge.errors import NotConnected
 MOST_UNITS, MOST_REGISTERS = 247, 2_000
 _REQUEST_REGISTERS, _REQUEST_BITS = 100, 800
 _GATEWAY = ("gateway_path",)
-# A unit that is never asked, so that the link does not take silent ones for its own end.
-_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,8 @@ async def probe(given: argparse.Namespace) -> Finding:
     """Look. Raises ValueError for what cannot be meant, NotConnected where nobody is there."""
     host, _, port = given.host.partition(":")
     units, spans = _numbers(given.units), [_span(text) for text in given.at or ("HR0:20", "IR0:20", "CO0:20", "DI0:20")]
-    link = Link(host, int(port or MODBUS_PORT))
-    link.serve(_NOBODY)
+    # Silent units are what a scan is full of: they are no sign that the connection is gone.
+    link = Link(TcpStream(host, int(port or MODBUS_PORT)), MbapFraming(), is_silence_loss=False)
     look = _Look(link, given.timeout_ms / 1000)
     try:
         found = {unit: values for unit in units if (values := await look.unit(unit, spans)) is not None}
@@ -69,7 +71,7 @@ class _Look:
 
     def __init__(self, link: Link, timeout_seconds: float) -> None:
         self._link = link
-        self._timeout_seconds = timeout_seconds
+        self._patience = Patience(timeout_seconds=timeout_seconds)
 
     async def unit(self, unit: int, spans: list[Span]) -> Values | None:
         """What a unit has in these spans, by table and address; None where it does not answer at all."""
@@ -100,9 +102,9 @@ class _Look:
 
     async def _read(self, unit: int, span: Span) -> bytes | Failure | None:
         """None where the connection was lost over it, as over a unit that is not there."""
-        await self._link.connect(self._timeout_seconds)
+        await self._link.connect(self._patience)
         try:
-            return await self._link.read(Question(span.table, unit, span.start, span.count), self._timeout_seconds)
+            return await self._link.read(Question(span.table, unit, span.start, span.count), self._patience)
         except NotConnected:
             return None
 

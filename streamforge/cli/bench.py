@@ -1,13 +1,21 @@
-"""`streamforge bench chain`: measures the whole chain as separate processes beside a throw-away broker."""
+"""`streamforge bench chain | line`: measures the whole chain beside a throw-away broker, or a serial line."""
 
 import sys
+
+USAGE = """usage: streamforge bench chain [--seconds N] [--points N] [--interval MS]
+       streamforge bench line [--seconds N]"""
 
 
 def run(arguments: list[str]) -> int:
     """Run the named measurement; its exit code, 2 = there is none of that name."""
-    if arguments[:1] != ["chain"]:
-        print("usage: streamforge bench chain [--seconds N] [--points N] [--interval MS]", file=sys.stderr)
-        return 2
-    from streamforge.bench.chain import run as chain
+    name = arguments[0] if arguments else ""
+    if name == "chain":
+        from streamforge.bench.chain import run as chain
 
-    return chain(arguments[1:])
+        return chain(arguments[1:])
+    if name == "line":
+        from streamforge.bench.serial_line import run as line
+
+        return line(arguments[1:])
+    print(USAGE, file=sys.stderr)
+    return 2

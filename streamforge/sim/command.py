@@ -6,9 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from time import time
 
 from streamforge.notify import Notifier
+from streamforge.sim.line import Line
 from streamforge.sim.load import LoadConnection
 from streamforge.sim.plant import ASSETS, DEFAULT_SEED, Plant
 from streamforge.sim.server import Connection, Reply
@@ -24,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     words.add_argument("--seed", type=int, default=DEFAULT_SEED, help="another seed, another plant")
     words.add_argument("--faults", action="store_true", help="silence, exceptions, slow and wild answers, reboots")
+    words.add_argument("--line", type=Path, metavar="PATH", help="a serial line to the same machines, under this name")
     words.add_argument("--load", type=load_size, metavar="DEVICESxREGISTERS", help="INT16 registers, no plant")
     return words
 
@@ -74,6 +77,7 @@ async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None
 
     points = sum(len(asset.points) for asset in ASSETS)
     make = partial(Connection, answer, connections)
+    line = Line(options.line, answer) if options.line else None
     server = await _listen(options, make, f"{len(ASSETS)} machines, {points} points")
     host, port = server.sockets[0].getsockname()[:2]
     while options.faults and not stop.is_set():
@@ -85,6 +89,8 @@ async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None
             server = await asyncio.get_running_loop().create_server(make, host, port)
         await _wait(stop, CHECK_SECONDS)
     await stop.wait()
+    if line:
+        line.close()
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from math import isnan
 
 from streamforge.adapters.base import Batch
-from streamforge.adapters.modbus_config import DeviceRow, ModbusTcpConfig, RegisterRow, Source
+from streamforge.adapters.modbus_config import RegisterRow
 from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.modbus_tcp_config import DeviceRow, ModbusTcpConfig, Source
 from streamforge.model import Quality
 from tests.adapters.peers import Behaviour, Hostile, hostile
 

@@ -1,4 +1,4 @@
-"""Every folder of tests/cases/modbus-tcp: a configuration, what the device holds, and what is read.
+"""Every folder of tests/cases/modbus-tcp with a device.json: a configuration, what the device holds, and what is read.
 
 device.json: unit -> table -> first address -> registers in hexadecimal (or one digit a bit); all else is exception 2.
 expected.json: the devices in order; `requests` are unit, function, start, count as seen on the wire.
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from streamforge.adapters.base import Batch
-from streamforge.adapters.modbus_config import ModbusTcpConfig
 from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.config import load
 from tests.adapters.peers import Hostile, exception, frame, hostile
 
-CASES = sorted((Path(__file__).parents[1] / "cases" / "modbus-tcp").iterdir())
+CASES = sorted(path.parent for path in (Path(__file__).parents[1] / "cases" / "modbus-tcp").glob("*/device.json"))
 TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 

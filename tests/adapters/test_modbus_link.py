@@ -5,13 +5,15 @@ from socket import gaierror
 
 import pytest
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.modbus_config import RegisterRow
-from streamforge.adapters.modbus_link import only_reads, plain_words
+from streamforge.adapters.modbus_question import Question
 from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.registers import Table
 from streamforge.adapters.tags import DataType
-from streamforge.errors import Fatal, NotConnected
+from streamforge.errors import NotConnected
 from streamforge.model import Quality
-from tests.adapters.modbus_bench import HASTY_MS, LOOPBACK, adapter, config, poll_once, pump, run_hostile, spoiled
+from tests.adapters.modbus_bench import HASTY_MS, adapter, config, poll_once, pump, run_hostile, spoiled
 from tests.adapters.peers import Behaviour, Hostile, exception, frame, right
 
 
@@ -208,11 +210,6 @@ def test_an_absent_device_is_named_with_host_port_and_reason(unused_tcp_port: in
 def test_only_reading_functions_ever_reach_the_wire() -> None:
     async def check(modbus: ModbusTcp, peer: Hostile) -> None:
         await poll_once(modbus)
-        client = modbus._links[LOOPBACK, peer.port]._client
-        assert client
-        for write in (client.write_register(0, 1), client.write_coils(0, [True]), client.read_exception_status()):
-            with pytest.raises(Fatal, match="this adapter only reads"):
-                await write
         await modbus.poll(modbus.devices[0])
         assert {request[7] for request in peer.seen} == {1, 2, 3, 4}
 
@@ -220,14 +217,13 @@ def test_only_reading_functions_ever_reach_the_wire() -> None:
     run_hostile(right, check, pump(*tags))
 
 
-def test_the_transmit_hook_knows_four_functions() -> None:
+def test_no_question_can_be_made_that_does_not_read() -> None:
     for function in range(256):
-        packet = bytes([0, 1, 0, 0, 0, 6, 1, function, 0, 0, 0, 1])
         if function in {1, 2, 3, 4}:
-            assert only_reads(sending=True, packet=packet) == packet
+            assert Question(Table(function), 1, 0, 1).pdu[0] == function
         else:
-            with pytest.raises(Fatal):
-                only_reads(sending=True, packet=packet)
+            with pytest.raises(ValueError, match="not a valid Table"):
+                Question(function, 1, 0, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

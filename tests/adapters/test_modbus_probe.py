@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from streamforge.adapters import modbus_probe
-from streamforge.adapters.modbus_config import ModbusTcpConfig
 from streamforge.adapters.modbus_sight import tables_of
+from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.adapters.probing import Finding
 from streamforge.adapters.registers import Table
 from streamforge.cli import probe

@@ -1,12 +1,15 @@
 """Requests: few, within the protocol's limits, and no point ever split."""
 
+from functools import cache
 from itertools import pairwise
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforge.adapters.modbus_points import Point, expand
-from streamforge.adapters.register_plan import Budget, plan
+from streamforge.adapters.register_plan import Budget, automatic_gap, plan
 from streamforge.adapters.registers import Table
 from streamforge.adapters.tags import DataType, TagRow
 
@@ -75,3 +78,68 @@ def test_every_point_is_read_once_and_whole_within_the_budget(
         wanted = {at for point in request.points for at in range(point.start, point.end)}
         holes = sorted(wanted)
         assert all(after - before - 1 <= gap for before, after in pairwise(holes))
+
+
+def test_single_reads_are_never_read_with_others() -> None:
+    found = points("HR0", "HR1", "HR2", "HR3.0", "HR3.1")
+    assert spans(found, Budget(single_reads=("HR1",))) == [(3, 0, 4), (3, 1, 1)]
+    assert spans(found, Budget(single_reads=("HR3*",))) == [(3, 0, 3), (3, 3, 1)]
+    assert spans(found, Budget(single_reads=("*",))) == [(3, 0, 1), (3, 1, 1), (3, 2, 1), (3, 3, 1)]
+
+
+CHARACTER_SECONDS = {9600: 11 / 9600, 19200: 11 / 19200, 115200: 11 / 115200}
+
+
+def request_seconds(baud: int) -> float:
+    """What a request costs on a serial line before its first register, with 10 ms of the device's own."""
+    quiet = 3.5 * CHARACTER_SECONDS[baud] if baud <= 19200 else 0.00175
+    return 13 * CHARACTER_SECONDS[baud] + 2 * quiet + 0.010
+
+
+@pytest.mark.parametrize(("baud", "registers"), [(9600, 14), (115200, 77)])
+def test_the_automatic_gap_is_where_reading_on_costs_as_much_as_asking_again(baud: int, registers: int) -> None:
+    assert automatic_gap(request_seconds(baud), 2 * CHARACTER_SECONDS[baud]) == registers
+
+
+def least(places: list[int], cost: "tuple[float, float]", gap: int, most: int) -> float:
+    """The cheapest way there is to read these registers, found by trying every cut; cost of a request, of a register.
+
+    Knows nothing of the planner: for each register, the best of all requests that could end with it.
+    """
+
+    @cache
+    def best(count: int) -> float:
+        found = [0.0] if count == 0 else []
+        for first in range(count - 1, -1, -1):
+            span = places[count - 1] - places[first] + 1
+            if span > most or (first < count - 1 and places[first + 1] - places[first] - 1 > gap):
+                break
+            found.append(best(first) + cost[0] + cost[1] * span)
+        return min(found)
+
+    for count in range(len(places) + 1):  # from below, so that the recursion stays shallow
+        best(count)
+    return best(len(places))
+
+
+def scattered(seed: int, addresses: int) -> list[int]:
+    return sorted(Random(seed).sample(range(addresses), 500))
+
+
+@pytest.mark.parametrize("addresses", [1000, 3000, 10_000, 60_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_five_hundred_scattered_points_take_the_fewest_requests_that_there_are(seed: int, addresses: int) -> None:
+    places = scattered(seed, addresses)
+    for gap, most in ((0, 125), (16, 125), (125, 125), (16, 40)):
+        requests = plan(points(*(f"HR{at}" for at in places)), Budget(gap_registers=gap, most_registers=most))
+        assert len(requests) == least(places, (1.0, 0.0), gap, most)
+
+
+@pytest.mark.parametrize("baud", [9600, 19200, 115200])
+@pytest.mark.parametrize("addresses", [1000, 3000, 10_000, 60_000])
+def test_on_a_serial_line_they_take_nearly_the_least_time(baud: int, addresses: int) -> None:
+    places = scattered(baud, addresses)
+    cost = request_seconds(baud), 2 * CHARACTER_SECONDS[baud]
+    requests = plan(points(*(f"HR{at}" for at in places)), Budget(gap_registers=automatic_gap(*cost)))
+    seconds = sum(cost[0] + cost[1] * request.count for request in requests)
+    assert seconds <= 1.3 * least(places, cost, 65536, 125)

@@ -50,7 +50,7 @@ def gateway(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "needs"),
     [
-        (("adapter", "modbus-tcp", "plant"), {"pymodbus", "serial"}),
+        (("adapter", "modbus-tcp", "plant"), set()),
         (("transform", "validator"), set()),
         (("transform", "aggregator"), set()),
         (("sink", "file", "export"), set()),

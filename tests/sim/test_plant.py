@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.adapters.modbus_config import ModbusTcpConfig
 from streamforge.adapters.modbus_tcp import ModbusTcp
+from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.config import load
 from streamforge.model import Kind, Quality
 from streamforge.sim.faults import FAULT_SECONDS, PAUSE_SECONDS, ROTATION, SLOT_SECONDS, Trouble, fault_at
