@@ -18,7 +18,8 @@ def _nothing() -> None:
 class Batch:
     """Readings of one asset taken together, not yet numbered; columns as in `model.ReadingBatch`.
 
-    `done` runs only after the log has acknowledged them: acknowledgements of a push protocol hang on it.
+    `done` runs only after the log has acknowledged them: acknowledgements of a push protocol hang on it. `is_history`:
+    a source that was cut off tells afterwards what was; every reading is reported, and makes neither event nor alarm.
     """
 
     asset_id: str
@@ -28,6 +29,7 @@ class Batch:
     qualities: bytes = b""
     reasons: dict[int, str] = field(default_factory=dict)
     device_times_us: Sequence[int] = ()
+    is_history: bool = False
     done: Callable[[], None] = _nothing
 
 
