@@ -1,8 +1,9 @@
 """What an adapter is: it connects, reads, closes. It never loops, sleeps, retries, logs routine, or knows Kafka."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
@@ -116,6 +117,16 @@ class Adapter(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
+        # Where it may keep files; the runner says so before it connects. None = nowhere, as in a test.
+        self.state_directory: Path | None = None
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should look at though every device is well, in words; the unit is DEGRADED meanwhile."""
+        return ()
+
+    def details(self) -> Mapping[str, object]:
+        """What the protocol alone knows, for health and page; JSON's types."""
+        return {}
 
     @abstractmethod
     async def close(self) -> None:
@@ -190,6 +201,10 @@ class Subscriber(Adapter[C]):
     @abstractmethod
     def devices(self) -> Sequence[Device]:
         """What the configuration names, at most one an asset and peer; others may turn up. Keys are unique."""
+
+    def rules_of(self, _asset_id: str, _parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
+        """The rules of a parameter of an asset that turned up; None = every reading is reported, and makes no more."""
+        return None
 
     @abstractmethod
     async def connect(self, peer: str) -> None:

@@ -48,6 +48,7 @@ class AdapterComponent(ABC):
         state_directory: Path,
     ) -> None:
         self._closing = adapter
+        adapter.state_directory = state_directory
         self._kind = kind
         self._adapter_id = adapter.config.adapter_id or instance
         self._source = Source(
@@ -236,11 +237,12 @@ class AdapterComponent(ABC):
         return f"no acknowledgement for {silent_seconds:.0f} s" if silent_seconds > SILENCE_SECONDS else ""
 
     def _is_well(self) -> bool:
-        return not self._broker_reason() and not self._gate.reason and self._are_devices_well()
+        is_log_well = not self._broker_reason() and not self._gate.reason
+        return is_log_well and self._are_devices_well() and not self._closing.remarks()
 
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
-        parts = self._device_lines()
+        parts = [*self._device_lines(), *self._closing.remarks()]
         if full := self._gate.reason:
             parts.append(f"readings wait in memory: {full}")
         elif reason := self._broker_reason():
@@ -257,6 +259,7 @@ class AdapterComponent(ABC):
                 "protocol": self._kind,
                 "adapter_id": self._adapter_id,
                 "devices": self._device_details(),
+                "source": dict(self._closing.details()),
                 "ledger": [_ledger_row(count) for count in self._epoch_counts()],
                 "waiting_bytes": self._waiting_bytes(),
                 "is_gated": bool(self._gate.reason),

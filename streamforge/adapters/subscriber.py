@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
 from streamforge.adapters.component import AdapterComponent
+from streamforge.adapters.lane import both
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
 from streamforge.adapters.push_report import PushReporter
@@ -33,6 +35,19 @@ def _nothing() -> None:
     return None
 
 
+def _after(count: int, done: Callable[[], None]) -> Callable[[], None]:
+    """What runs `done` the last of so many times."""
+    left = count
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return one
+
+
 class SubscriberComponent(AdapterComponent):
     """One Subscriber with its peers; it is its inbox, too."""
 
@@ -50,7 +65,7 @@ class SubscriberComponent(AdapterComponent):
         self._devices = {device.asset_id: device for device in adapter.devices}
         self._records = {asset_id: DeviceRecord() for asset_id in self._devices}
         self._heard_seconds: dict[str, float] = {}
-        self._reporter = PushReporter(adapter.devices)
+        self._reporter = PushReporter(adapter.devices, adapter.rules_of)
         self._peers: dict[str, Peer] = {}
         self._letters = 0
         self._room = asyncio.Event()
@@ -160,14 +175,24 @@ class SubscriberComponent(AdapterComponent):
 
     def _take(self, batch: Batch) -> None:
         outbox, time_us = self._box, now_us()
-        for signal in self._signals.look(self._reporter.signals(batch), batch, time_us):
-            outbox.put_signal(signal, batch.asset_id, self._signal_file.due)
-        due = self._reporter.select(batch, time.monotonic())
+        if not batch.is_history:
+            batch = self._with_signals(batch, time_us)
+        due = batch if batch.is_history else self._reporter.select(batch, time.monotonic())
         if due is None:
             outbox.after(batch.done)
         else:
             outbox.put(due, time_us, self._clock.now(time_us))
         self._push(outbox)
+
+    def _with_signals(self, batch: Batch, time_us: int) -> Batch:
+        """The batch, done when the log has what it makes besides readings, too: nobody sends it again after that."""
+        signals = self._signals.look(self._reporter.signals(batch), batch, time_us)
+        if not signals:
+            return batch
+        done = _after(len(signals) + 1, batch.done)
+        for signal in signals:
+            self._box.put_signal(signal, batch.asset_id, both(self._signal_file.due, done))
+        return replace(batch, done=done)
 
     def _wake(self) -> None:
         """In a thread of the client's: something was acknowledged; many of these make one look."""

@@ -1,0 +1,179 @@
+"""MQTT 3.1.1 and 5, with Sparkplug B inside: what devices publish becomes readings. It publishes nothing by itself.
+
+A message is acknowledged when the log has all of it, in the order in which messages came; until then the broker keeps
+it in the session of our client id, whatever happens to this process.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from streamforge.adapters.base import Device, Inbox, Refused, ReportRule, SignalRule, Subscriber
+from streamforge.adapters.mqtt_acks import Acks, Ticket
+from streamforge.adapters.mqtt_config import MqttConfig
+from streamforge.adapters.mqtt_connection import Connection
+from streamforge.adapters.mqtt_gather import Gather
+from streamforge.adapters.mqtt_readings import Unreadable
+from streamforge.adapters.mqtt_routes import Routes, devices_of
+from streamforge.adapters.mqtt_seen import Seen
+from streamforge.adapters.mqtt_subscriptions import REFUSED, SubscriptionFile, wanted
+from streamforge.adapters.mqtt_wire import dial
+from streamforge.errors import NotConnected
+
+MESSAGES_AT_ONCE = 500
+LOOK_SECONDS = 1.0
+
+
+class Mqtt(Subscriber[MqttConfig]):
+    """One instance: one session with one broker."""
+
+    Config = MqttConfig
+
+    def __init__(self, config: MqttConfig) -> None:
+        super().__init__(config)
+        source = config.source
+        self._peer = f"{source.host}:{source.port}"
+        self._wanted = wanted(config)
+        self._routes = Routes(config.topics)
+        self._devices = tuple(devices_of(config.topics, self._peer))
+        self._acks = Acks()
+        self._gather = Gather(self._done)
+        self._seen = Seen()
+        self._waiting: deque[tuple[Ticket, bool]] = deque()
+        self._connection: Connection | None = None
+        self._is_session_present = False
+        self._not_granted: tuple[str, ...] = ()
+
+    @property
+    def peers(self) -> Sequence[str]:
+        return (self._peer,)
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        return self._devices
+
+    def rules_of(self, asset_id: str, parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
+        return self._routes.rules_of(asset_id, parameter)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether messages are to wait with the broker."""
+        return self._acks.is_full
+
+    async def connect(self, peer: str) -> None:
+        await self.close()
+        wire = await asyncio.to_thread(dial, self.config.source)
+        connection = self._connection = Connection(wire, self.config.source, self)
+        try:
+            self._is_session_present = await connection.open()
+            await self._subscribe(connection, peer)
+        except NotConnected:
+            connection.close()
+            raise
+
+    def opened(self, *, is_session_present: bool) -> None:
+        """The broker takes us; before the first message."""
+        if self._connection is not None:
+            self._acks.opened(self._connection.acknowledge, is_session_present=is_session_present)
+
+    async def _subscribe(self, connection: Connection, peer: str) -> None:
+        """Ask for the topics, unless the broker kept the session in which we asked for the very same."""
+        source = self.config.source
+        file = SubscriptionFile(self.state_directory, f"{source.client_id}@{peer}")
+        asked = file.load() if self._is_session_present else {}
+        if asked == self._wanted:
+            return
+        if gone := [name for name in asked if name not in self._wanted]:
+            connection.unsubscribe(gone)
+        granted = await connection.subscribe(self._wanted)
+        self._not_granted = tuple(name for name, qos in granted.items() if qos >= REFUSED)
+        for name, qos in granted.items():
+            if qos == 0:
+                self._seen.may_lose(name, "subscribed with QoS 0")
+        if not self._not_granted:
+            file.save(self._wanted)
+
+    def arrived(self, topic: str, payload: bytes, mid: int, qos: int, *, is_marked: bool, is_retained: bool) -> None:
+        """A message; it waits here until `listen` comes to it."""
+        ticket = self._acks.arrived(topic, payload, mid, qos, is_marked=is_marked)
+        if ticket is not None:
+            self._waiting.append((ticket, is_retained))
+
+    def _done(self, tickets: Sequence[Ticket]) -> None:
+        """The log has a part of each of these messages."""
+        self._acks.done(tickets)
+        if self._connection is not None and not self._acks.is_full:
+            self._connection.resume()
+
+    async def listen(self, peer: str, inbox: Inbox) -> None:
+        connection = self._connection
+        if connection is None:
+            raise NotConnected(f"{peer}: closed")
+        while True:
+            for _ in range(min(len(self._waiting), MESSAGES_AT_ONCE)):
+                ticket, is_retained = self._waiting.popleft()
+                self._read(ticket, inbox, is_retained=is_retained)
+            for batch in self._gather.take():
+                await inbox.put(batch)
+            if connection.lost and not self._waiting:
+                self._acks.lost()
+                raise NotConnected(f"{peer}: {connection.lost}")
+            if not self._waiting:
+                connection.changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(connection.changed.wait(), LOOK_SECONDS)
+
+    def _read(self, ticket: Ticket, inbox: Inbox, *, is_retained: bool) -> None:
+        """What a message says goes to the gathered readings; a bad one to the dead letters."""
+        self._seen.messages += 1
+        topic, payload, asset_id = ticket.topic, ticket.payload, ""
+        try:
+            self._check(topic, payload)
+            route = self._routes.find(topic)
+            if route is None:
+                self._seen.fits_no_row(topic, payload)
+            else:
+                asset_id = route.place.asset_id
+                if not ticket.qos:
+                    self._seen.may_lose(route.row.topic, "published or subscribed with QoS 0")
+                self._gather.add(route.read(payload, is_retained=is_retained), ticket)
+        except Unreadable as reason:
+            self._refuse(ticket, inbox, str(reason), asset_id)
+        else:
+            self._acks.done((ticket,))
+
+    def _check(self, topic: str, payload: bytes) -> None:
+        most = self.config.source.max_payload_bytes
+        if not topic:
+            raise Unreadable("its topic is not UTF-8")
+        if len(payload) > most:
+            raise Unreadable(f"{len(payload)} bytes, and max_payload_bytes is {most}: kept as far as that")
+
+    def _refuse(self, ticket: Ticket, inbox: Inbox, reason: str, asset_id: str) -> None:
+        self._seen.refuse(ticket.topic, reason)
+        kept = ticket.payload[: self.config.source.max_payload_bytes]
+        refused = Refused(where=ticket.topic or "?", payload=kept, reason=reason, asset_id=asset_id)
+        inbox.refuse(refused, partial(self._done, (ticket,)))
+
+    def remarks(self) -> Sequence[str]:
+        return tuple(f"the broker does not grant {name}" for name in self._not_granted)
+
+    def details(self) -> Mapping[str, object]:
+        source, acks = self.config.source, self._acks
+        return {
+            "broker": source.broker,
+            "client_id": source.client_id,
+            "is_session_present": self._is_session_present,
+            "unacknowledged": acks.held,
+            "redelivered": acks.redelivered,
+            "recognised": acks.recognised,
+            **self._seen.details(),
+        }
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            self._acks.lost()
