@@ -122,7 +122,7 @@ class TopicRow:
     header: bool = False
     struct: str = ""
     order: Order = Order.ABCD
-    silence_s: Annotated[float, Bounds(0, None)] = 0.0
+    silence_s: Annotated[float, Bounds(0.0, None)] = 0.0
     tags: tuple[TagRow, ...] = ()
 
     def __post_init__(self) -> None:

@@ -4,9 +4,9 @@ It starts no thread, and what it calls runs in the loop. A connection that is lo
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import error as StructError  # noqa: N812 - it is an exception
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -22,9 +22,9 @@ from streamforge.errors import NotConnected
 RECEIVE_MAXIMUM = 2_000
 PACKETS_AT_ONCE = 200
 TICK_SECONDS = 1.0
+NOT_MQTT = "a packet that is none of MQTT"
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError, StructError, AssertionError)
 _V5, _V3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
-Answer = TypeVar("Answer")
 
 
 class Listener(Protocol):
@@ -75,7 +75,7 @@ class Connection:
         self._client.on_message = self._arrived
         self._client.on_socket_register_write = self._to_write
         self._hello: asyncio.Future[bool] = self._loop.create_future()
-        self._granted: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        self._asked: dict[int, tuple[tuple[str, ...], Callable[[dict[str, int]], None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_write_due = False
         self.is_paused = False
@@ -100,16 +100,20 @@ class Connection:
         self._client.reconnect()
         self._loop.add_reader(self._handle, self._readable)
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
-        return await self._answer(self._hello, "no answer to CONNECT")
+        try:
+            return await asyncio.wait_for(self._hello, source.connect_timeout_s)
+        except TimeoutError:
+            self._gone(f"no answer to CONNECT within {source.connect_timeout_s} s")
+            raise NotConnected(f"{self._address}: {self.lost}") from None
 
-    async def subscribe(self, filters: Mapping[str, int]) -> dict[str, int]:
-        """Filter -> QoS that the broker grants; 128 and above = it refuses. Raises NotConnected."""
+    def subscribe(self, filters: Mapping[str, int], told: Callable[[dict[str, int]], None]) -> None:
+        """Ask for these; `told` gets filter -> QoS that the broker grants, 128 and above = it refuses.
+
+        The answer is not waited for: it stands behind all that the broker kept for us.
+        """
         _, mid = self._client.subscribe(list(filters.items()))
-        if mid is None:
-            raise NotConnected(f"{self._address}: {self.lost or 'hung up'}")
-        self._granted[mid] = self._loop.create_future()
-        codes = await self._answer(self._granted[mid], "no answer to SUBSCRIBE")
-        return {name: code.value for name, code in zip(filters, codes, strict=False)}
+        if mid is not None:
+            self._asked[mid] = (tuple(filters), told)
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """Ask for these no more."""
@@ -143,13 +147,6 @@ class Connection:
     def _address(self) -> str:
         return f"{self._source.host}:{self._source.port}"
 
-    async def _answer(self, answer: "asyncio.Future[Answer]", reason: str) -> Answer:
-        try:
-            return await asyncio.wait_for(answer, self._source.connect_timeout_s)
-        except TimeoutError:
-            self._gone(f"{reason} within {self._source.connect_timeout_s} s")
-            raise NotConnected(f"{self._address}: {self.lost}") from None
-
     def _readable(self) -> None:
         for _ in range(PACKETS_AT_ONCE):
             if self.lost or not self._has_room():
@@ -173,12 +170,13 @@ class Connection:
         except OSError as error:
             self._gone(error.strerror or str(error))
         except _MALFORMED as error:
-            self._gone(f"a packet that is none of MQTT: {error}")
+            self._gone(f"{NOT_MQTT}: {error}")
         else:
             if code is MQTTErrorCode.MQTT_ERR_PROTOCOL:
-                self._gone("a packet that is none of MQTT")
+                is_hello = not self._hello.done()
+                self._gone(f"refused: MQTT {self._source.version} is not spoken" if is_hello else NOT_MQTT)
             elif code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._gone("the broker hung up")
+                self._gone(self._wire.fault or "the broker hung up")
 
     def _to_write(self, *_: object) -> None:
         """Something is to be sent: once in this turn of the loop, whatever else comes in it."""
@@ -206,7 +204,10 @@ class Connection:
         if self.lost:
             return
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
-        if not self.is_paused and self._client.loop_misc() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if self.is_paused or not self._hello.done():
+            return
+        self._client.loop_misc()
+        if self._client.socket() is None:
             self._gone(f"silent for {2 * self._source.keepalive_s} s")
 
     def _gone(self, reason: str) -> None:
@@ -218,11 +219,9 @@ class Connection:
         self._loop.remove_reader(self._handle)
         self._loop.remove_writer(self._handle)
         self._wire.close()
-        answers: list[asyncio.Future[Any]] = [self._hello, *self._granted.values()]
-        for answer in answers:
-            if not answer.done():
-                answer.set_exception(NotConnected(f"{self._address}: {reason}"))
-                answer.exception()  # seen, though nobody may wait for it
+        if not self._hello.done():
+            self._hello.set_exception(NotConnected(f"{self._address}: {reason}"))
+            self._hello.exception()  # seen, though nobody may wait for it
         self.changed.set()
 
     def _connected(self, _c: Client, _u: object, flags: ConnectFlags, code: ReasonCode, _p: object) -> None:
@@ -233,12 +232,13 @@ class Connection:
             self._hello.set_result(flags.session_present)
 
     def _disconnected(self, _c: Client, _u: object, flags: DisconnectFlags, code: ReasonCode, _p: object) -> None:
-        self._gone(f"the broker says: {code}" if flags.is_disconnect_packet_from_server else "the broker hung up")
+        if flags.is_disconnect_packet_from_server:  # else whoever found it says why
+            self._gone(f"the broker says: {code}")
 
     def _subscribed(self, _c: Client, _u: object, mid: int, codes: list[ReasonCode], _p: object) -> None:
-        answer = self._granted.pop(mid, None)
-        if answer is not None and not answer.done():
-            answer.set_result(codes)
+        filters, told = self._asked.pop(mid, ((), None))
+        if told is not None:
+            told({name: code.value for name, code in zip(filters, codes, strict=False)})
 
     def _arrived(self, _c: Client, _u: object, message: MQTTMessage) -> None:
         try:

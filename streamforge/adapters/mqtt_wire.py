@@ -29,6 +29,8 @@ class Wire:
         self._read = b""
         self._at = 0
         self._unsent = bytearray()
+        # Why reading failed, "" = it did not: the client library keeps it to itself.
+        self.fault = ""
 
     @property
     def has_data(self) -> bool:
@@ -44,12 +46,16 @@ class Wire:
     def recv(self, buffer_size: int) -> bytes:
         """Up to so many bytes; b"" = the broker hung up. Raises BlockingIOError where there are none yet."""
         if buffer_size > MOST_PACKET_BYTES:
-            raise OSError(errno.EMSGSIZE, f"a packet of {buffer_size} bytes, and {MOST_PACKET_BYTES} are the most")
+            self.fault = f"a packet of {buffer_size} bytes, and {MOST_PACKET_BYTES} are the most"
+            raise OSError(errno.EMSGSIZE, self.fault)
         if self._at >= len(self._read):
             try:
                 self._read, self._at = self._socket.recv(PIECE_BYTES), 0
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise BlockingIOError from None
+            except OSError as error:
+                self.fault = error.strerror or str(error)
+                raise
         piece = self._read[self._at : self._at + buffer_size]
         self._at += len(piece)
         return piece

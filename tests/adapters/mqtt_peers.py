@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,7 +101,7 @@ class Publisher:
         """One message."""
         self._client.publish(topic, payload, qos, retain).wait_for_publish(10)
 
-    def send_all(self, messages: list[tuple[str, str | bytes]]) -> None:
+    def send_all(self, messages: Sequence[tuple[str, str | bytes]]) -> None:
         """Many of QoS 1, then wait for all."""
         infos = [self._client.publish(topic, payload, 1) for topic, payload in messages]
         for info in infos:
