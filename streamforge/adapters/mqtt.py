@@ -17,6 +17,7 @@ from streamforge.adapters.mqtt_acks import Acks, Ticket
 from streamforge.adapters.mqtt_config import MqttConfig
 from streamforge.adapters.mqtt_connection import Connection
 from streamforge.adapters.mqtt_gather import Gather
+from streamforge.adapters.mqtt_publish import Published
 from streamforge.adapters.mqtt_readings import Unreadable
 from streamforge.adapters.mqtt_routes import Routes, devices_of
 from streamforge.adapters.mqtt_seen import Seen
@@ -110,11 +111,11 @@ class Mqtt(Subscriber[MqttConfig]):
         if not self._not_granted:
             file.save(self._wanted)
 
-    def arrived(self, topic: str, payload: bytes, mid: int, qos: int, *, is_marked: bool, is_retained: bool) -> None:
+    def arrived(self, message: Published) -> None:
         """A message; it waits here until `listen` comes to it."""
-        ticket = self._acks.arrived(topic, payload, mid, qos, is_marked=is_marked)
+        ticket = self._acks.arrived(message)
         if ticket is not None:
-            self._waiting.append((ticket, is_retained))
+            self._waiting.append((ticket, message.is_retained))
 
     def _done(self, tickets: Sequence[Ticket]) -> None:
         """The log has a part of each of these messages."""

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from streamforge.adapters.mqtt_publish import Published
+
 MOST_HELD = 5_000
 MOST_HELD_BYTES = 16 * 1024 * 1024
 # So many messages more than are awaited may come before the repeats are all there: acknowledgements that the broker
@@ -29,10 +31,6 @@ class Ticket:
     def is_done(self) -> bool:
         """Whether the log has it."""
         return self.parts == 0
-
-    def is_same(self, topic: str, payload: bytes) -> bool:
-        """Whether these say the same."""
-        return self.topic == topic and self.payload == payload
 
 
 def _nothing(_mid: int) -> None:
@@ -73,28 +71,25 @@ class Acks:
         self._awaited = deque(ticket for ticket in (*self._queue, *self._awaited) if ticket.qos)
         self._queue.clear()
 
-    def arrived(self, topic: str, payload: bytes, mid: int, qos: int, *, is_marked: bool) -> Ticket | None:
-        """A message, to be acknowledged in its turn; None for a repeat of one that is on its way already.
-
-        `is_marked`: the broker says that it is a repeat.
-        """
-        known = self._repeated(topic, payload) if qos and self._awaited else None
+    def arrived(self, message: Published) -> Ticket | None:
+        """To be acknowledged in its turn; None for a repeat of one that is on its way already."""
+        known = self._repeated(message) if message.qos and self._awaited else None
         if known is not None:
-            known.mid = mid
+            known.mid = message.mid
             self.recognised += 1
             self._queue.append(known)
             self._settle()
             return None
-        self.redelivered += is_marked
-        ticket = Ticket(topic, payload, mid, qos)
+        self.redelivered += message.is_marked
+        ticket = Ticket(message.topic, message.payload, message.mid, message.qos)
         self.held += 1
-        self.held_bytes += len(payload)
+        self.held_bytes += len(message.payload)
         self._queue.append(ticket)
         return ticket
 
-    def _repeated(self, topic: str, payload: bytes) -> Ticket | None:
+    def _repeated(self, message: Published) -> Ticket | None:
         for ticket in self._awaited:
-            if ticket.is_same(topic, payload):
+            if ticket.topic == message.topic and ticket.payload == message.payload:
                 self._awaited.remove(ticket)
                 return ticket
         self._others_left -= 1

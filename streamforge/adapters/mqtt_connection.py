@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import error as StructError  # noqa: N812 - it is an exception
 from typing import Protocol
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from streamforge.adapters.mqtt_config import Source, Version
+from streamforge.adapters.mqtt_publish import Published, parse_publish
 from streamforge.adapters.mqtt_wire import MOST_PACKET_BYTES, Wire
 from streamforge.errors import NotConnected
 
@@ -37,14 +38,17 @@ class Listener(Protocol):
     def opened(self, *, is_session_present: bool) -> None:
         """The broker takes us; before the first message."""
 
-    def arrived(self, topic: str, payload: bytes, mid: int, qos: int, *, is_marked: bool, is_retained: bool) -> None:
-        """A message; topic "" = it is not UTF-8. `is_marked`: the broker says that it is a repeat."""
+    def arrived(self, message: Published) -> None:
+        """A message; `is_marked`: the broker says that it is a repeat."""
 
 
 class _Client(Client):
-    """The library's client on a socket that is connected already: it would block the loop while it connects."""
+    """The library's client on a socket that is connected already: it would block the loop while it connects.
 
-    def __init__(self, wire: Wire, source: Source) -> None:
+    Two of its inner methods are replaced; the tests against real brokers fail where a release does without them.
+    """
+
+    def __init__(self, wire: Wire, source: Source, on_publish: Callable[[Published], None]) -> None:
         is_v5 = source.version is Version.V5
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -55,9 +59,16 @@ class _Client(Client):
             reconnect_on_failure=False,
         )
         self._wire = wire
+        self._is_v5 = is_v5
+        self._on_published = on_publish
 
     def _create_socket(self) -> Wire:
         return self._wire
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        raw = self._in_packet
+        self._on_published(parse_publish(raw["command"], raw["packet"], is_v5=self._is_v5))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Connection:
@@ -68,11 +79,10 @@ class Connection:
         self._wire, self._source, self._listener = wire, source, listener
         self._loop = asyncio.get_running_loop()
         self._handle = wire.fileno()
-        self._client = _Client(wire, source)
+        self._client = _Client(wire, source, self._arrived)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
-        self._client.on_message = self._arrived
         self._client.on_socket_register_write = self._to_write
         self._hello: asyncio.Future[bool] = self._loop.create_future()
         self._asked: dict[int, tuple[tuple[str, ...], Callable[[dict[str, int]], None]]] = {}
@@ -240,15 +250,8 @@ class Connection:
         if told is not None:
             told({name: code.value for name, code in zip(filters, codes, strict=False)})
 
-    def _arrived(self, _c: Client, _u: object, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        payload = bytes(message.payload)
-        self._listener.arrived(
-            topic, payload, message.mid, message.qos, is_marked=message.dup, is_retained=message.retain
-        )
+    def _arrived(self, message: Published) -> None:
+        self._listener.arrived(message)
         self.changed.set()
 
 

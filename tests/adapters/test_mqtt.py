@@ -42,9 +42,13 @@ def adapter(config: MqttConfig, state: Path | None = None) -> Mqtt:
 
 @asynccontextmanager
 async def listening(mqtt: Mqtt, box: Box) -> AsyncIterator["asyncio.Task[None]"]:
-    """Connected and listening; the task ends with what `listen` raises."""
+    """Connected, listening and, unless the broker is deaf, subscribed; the task ends with what `listen` raises."""
     await mqtt.connect(mqtt.peers[0])
     task = asyncio.create_task(mqtt.listen(mqtt.peers[0], box))
+    for _ in range(20):
+        if not any("not answered" in remark for remark in mqtt.remarks()) or task.done():
+            break
+        await asyncio.sleep(0.01)
     try:
         yield task
     finally:

@@ -9,6 +9,7 @@ import pytest
 from streamforge.adapters.mqtt import Mqtt
 from streamforge.adapters.mqtt_acks import Acks
 from streamforge.adapters.mqtt_config import MqttConfig, Version
+from streamforge.adapters.mqtt_publish import MalformedError, Published, parse_publish
 from streamforge.errors import NotConnected
 from tests.adapters.mqtt_hostile import Hostile, Peer, connack, hostile, packet, publish
 from tests.adapters.mqtt_peers import Box
@@ -232,9 +233,36 @@ def test_nothing_that_a_broker_sends_ends_the_process() -> None:
 
 def test_repeats_that_never_come_do_not_swallow_messages_for_ever() -> None:
     acks = Acks()
-    first = acks.arrived("t", b"7", 1, 1, is_marked=False)
-    assert first is not None
+
+    def message(topic: str, payload: bytes) -> Published:
+        return Published(topic, payload, 1, 1, is_marked=False, is_retained=False)
+
+    assert acks.arrived(message("t", b"7")) is not None
     acks.opened(lambda mid: None, is_session_present=True)
-    for mid in range(300):
-        assert acks.arrived("other", b"%d" % mid, mid, 1, is_marked=False) is not None
-    assert acks.arrived("t", b"7", 9, 1, is_marked=False) is not None
+    for number in range(300):
+        assert acks.arrived(message("other", b"%d" % number)) is not None
+    assert acks.arrived(message("t", b"7")) is not None
+
+
+@pytest.mark.parametrize(
+    ("first", "body", "is_v5", "expected"),
+    [
+        (0x30, b"\0\1t21.5", False, Published("t", b"21.5", 0, 0, False, False)),
+        (0x3B, b"\0\1t\1\2x", False, Published("t", b"x", 258, 1, True, True)),
+        (0x32, b"\0\1t\0\7\0x", True, Published("t", b"x", 7, 1, False, False)),
+        (0x32, b"\0\1t\0\7\5\2\0\0\0\1x", True, Published("t", b"x", 7, 1, False, False)),
+        (0x32, b"\0\1t\0\7\0", True, Published("t", b"", 7, 1, False, False)),
+    ],
+)
+def test_a_publish_packet(first: int, body: bytes, is_v5: bool, expected: Published) -> None:
+    assert parse_publish(first, body, is_v5=is_v5) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "body"),
+    [(0x34, b"\0\1t\0\7\0"), (0x36, b"\0\1t\0\7\0"), (0x32, b"\0\1t\0"), (0x30, b""), (0x30, b"\0\1t"),
+     (0x30, b"\0\1t\5ab"), (0x30, b"\0\1t\xff\xff\xff\xff\1")],
+)  # fmt: skip
+def test_what_is_no_publish_packet_is_refused(first: int, body: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_publish(first, body, is_v5=True)
