@@ -248,4 +248,4 @@ def _graded(raw: object, stamp: Stamp) -> Stamp:
         quality = Quality.UNCERTAIN
     if quality <= stamp.quality:
         return stamp
-    return replace(stamp, quality=quality, reason=SOURCE_BAD if quality is Quality.BAD else SOURCE_UNCERTAIN)
+    return stamp._replace(quality=quality, reason=SOURCE_BAD if quality is Quality.BAD else SOURCE_UNCERTAIN)

@@ -4,7 +4,7 @@ The client library's own reading of it builds an object of every property that M
 than all the rest. Of the properties none concerns us, so they are passed over.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 EXACTLY_ONCE = 2  # never asked for: see docs/adapters/mqtt.md
 
@@ -13,8 +13,7 @@ class MalformedError(ValueError):
     """Bytes that are no PUBLISH which we may be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """A message; `topic` "" = it is not UTF-8; `mid` 0 = it is not to be acknowledged."""
 
     topic: str

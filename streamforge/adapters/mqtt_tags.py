@@ -1,8 +1,8 @@
 """A tag row made exact for values that arrive as text or JSON: from what stands in the payload to a reading. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite
+from typing import NamedTuple
 
 import orjson
 
@@ -27,8 +27,7 @@ class Wrong(ValueError):  # noqa: N818 - becomes the quality of one reading
     """A value that is none of its type; the message is the reading's reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """When a message's readings were taken, and how far that can be trusted; `time_us` 0 = it does not say."""
 
     time_us: int = 0

@@ -4,7 +4,7 @@ The role is that of a listener: it sends nothing, unless `rebirth` allows it to 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from streamforge.adapters.base import Batch, ReportRule, SignalRule, silence
@@ -210,7 +210,7 @@ class Sparkplug:
         tag = self._tags.get(known.name)
         if tag is not None:
             sample = tag.sample(asset_id, value, stamp)
-            return sample if sample.unit else replace(sample, unit=unit)
+            return sample if sample.unit else sample._replace(unit=unit)
         kind = kind_of(datatype)
         return Sample(asset_id, known.name, value, unit, kind, stamp.quality, stamp.reason, stamp.time_us)
 
