@@ -191,6 +191,9 @@ class Subscriber(Adapter[C]):
     """A protocol whose peers send by themselves; the runner owns the event loop, connections and silence."""
 
     topics = (*Adapter.topics, Topic.DLQ_TELEMETRY)
+    # Whether the peers keep what is not taken from them, and send again what was not acknowledged: nothing is taken
+    # before the log has said what it has of this adapter's.
+    can_wait: ClassVar[bool] = False
 
     @property
     @abstractmethod

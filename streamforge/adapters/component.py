@@ -25,7 +25,7 @@ from streamforge.errors import NotConnected
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
-from streamforge.model import Source
+from streamforge.model import ReadingBatch, Source
 from streamforge.pressure import Gate
 
 _log = Log("adapter")
@@ -78,6 +78,9 @@ class AdapterComponent(ABC):
 
     def _wake(self) -> None:  # noqa: B027 - most have time until the next slice
         """In a thread of the client's: something was acknowledged."""
+
+    def _see(self, record: ReadingBatch) -> None:  # noqa: B027 - most need no more than its number
+        """In a worker thread: a record of this adapter's that stands on the log."""
 
     @abstractmethod
     def _are_devices_well(self) -> bool:
@@ -163,7 +166,7 @@ class AdapterComponent(ABC):
                 await asyncio.sleep(SLICE_SECONDS)
                 continue
             try:
-                tail = await asyncio.to_thread(self._link.own_tail, self._is_tail_enough)
+                tail = await asyncio.to_thread(self._link.own_tail, self._is_tail_enough, self._see)
                 self._meet_log(tail, await asyncio.to_thread(self._own_signals))
                 await asyncio.to_thread(self._link.connect)
             except (NotConnected, OSError) as error:

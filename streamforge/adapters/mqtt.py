@@ -36,6 +36,7 @@ class Mqtt(Subscriber[MqttConfig]):
     """One instance: one session with one broker."""
 
     Config = MqttConfig
+    can_wait = True
 
     def __init__(self, config: MqttConfig) -> None:
         super().__init__(config)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,15 +11,17 @@ from pathlib import Path
 from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
 from streamforge.adapters.component import AdapterComponent
 from streamforge.adapters.lane import both
+from streamforge.adapters.link import Tail
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
 from streamforge.adapters.push_report import PushReporter
+from streamforge.adapters.repeats import Repeats
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
 from streamforge.logs import Log
-from streamforge.model import Alarm, DeadLetter, Event, names
+from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, names
 
 _log = Log("adapter")
 # Beyond this a peer that can wait is made to wait: what it keeps outlives this process.
@@ -70,6 +72,19 @@ class SubscriberComponent(AdapterComponent):
         self._letters = 0
         self._room = asyncio.Event()
         self._is_woken = False
+        self._repeats = Repeats()
+        self._met = asyncio.Event()
+        if not adapter.can_wait:
+            self._met.set()
+
+    def _see(self, record: ReadingBatch) -> None:
+        """What stands there before this process has sent anything, a peer may send once more."""
+        if self._adapter.can_wait and not self._met.is_set():
+            self._repeats.saw(record)
+
+    def _meet_log(self, tail: Tail, signals: Mapping[str, Container[int]]) -> None:
+        super()._meet_log(tail, signals)
+        self._met.set()
 
     def _begin_work(self, outbox: Outbox) -> None:
         self._box = outbox
@@ -87,6 +102,7 @@ class SubscriberComponent(AdapterComponent):
         self._start(self._watch_silence())
 
     async def _listen_forever(self, peer: Peer) -> None:
+        await self._met.wait()
         while True:
             await peer.stands()
             try:
@@ -175,6 +191,13 @@ class SubscriberComponent(AdapterComponent):
 
     def _take(self, batch: Batch) -> None:
         outbox, time_us = self._box, now_us()
+        known = self._repeats.count
+        new = self._repeats.without(batch, time.monotonic())
+        self.metrics.dropped.labels(intentional="true").inc(self._repeats.count - known)
+        if new is None:
+            outbox.after(batch.done)
+            return
+        batch = new
         if not batch.is_history:
             batch = self._with_signals(batch, time_us)
         due = batch if batch.is_history else self._reporter.select(batch, time.monotonic())

@@ -300,3 +300,34 @@ def test_what_the_adapter_remarks_is_said_and_degrades_the_unit(bench: Bench) ->
     bench.radio.remark = ["the antenna is wet"]
     assert bench.unit.health().state is State.DEGRADED
     assert bench.unit.status().endswith("the antenna is wet")
+
+
+def test_a_peer_that_sends_again_what_a_killed_process_had_on_the_log_does_not_double_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench, happened = Bench(tmp_path), []
+    bench.radio.script = [
+        replace(batch(level, done=lambda: happened.append("done")), device_times_us=(time_us,))
+        for level, time_us in ((10.0, 1), (20.0, 2))
+    ]
+    for _ in range(3):
+        bench.unit.step(threading.Event())
+    assert bench.radio.put == 0, "nothing is taken before the log has said what it has"
+    source = replace(bench.unit._source, asset_id="tank")
+    standing = ReadingBatch(
+        source=source,
+        epoch=1,
+        seq=1,
+        count_before=0,
+        gateway_time_us=1,
+        names=NAMES,
+        values=(10.0, 0.0),
+        device_times_us=(1,),
+    )
+    bench.unit._see(standing)
+    bench.unit._meet_log({}, {})
+    bench.until(lambda: bench.radio.put == 2)
+    assert [one.values[0] for one in bench.log.batches] == [20.0]
+    assert happened == ["done"], "the first is on the log already"
+    bench.unit.close()

@@ -1,0 +1,50 @@
+"""What a killed process had on the log, so that a peer which sends it again does not double it. Pure.
+
+Known by asset, parameter, device time and value: a reading that carries no time of its own cannot be told from a new
+one that says the same, and is kept.
+"""
+
+from streamforge.adapters.base import Batch
+from streamforge.adapters.deadband import part, part_of_names
+from streamforge.model import ReadingBatch, Value
+
+MOST_READINGS = 20_000
+# What was not acknowledged comes first: after so long, everything is new.
+SECONDS = 60.0
+
+
+class Repeats:
+    """`saw` what stands on the log at the start, then `without` tells what of a batch is new."""
+
+    def __init__(self) -> None:
+        self._standing: set[tuple[str, str, int, Value]] = set()
+        self._ends_seconds = 0.0
+        self.count = 0
+
+    def saw(self, record: ReadingBatch) -> None:
+        """A record of this adapter's."""
+        if not record.device_times_us or len(self._standing) >= MOST_READINGS:
+            return
+        for index, parameter in enumerate(record.names.parameters):
+            if time_us := record.device_time_us(index):
+                value = record.others.get(index, record.values[index])
+                self._standing.add((record.source.asset_id, parameter, time_us, value))
+
+    def without(self, batch: Batch, now_seconds: float) -> Batch | None:
+        """The new part of a batch; the same object where all is, None where nothing is."""
+        if not self._standing:
+            return batch
+        self._ends_seconds = self._ends_seconds or now_seconds + SECONDS
+        if now_seconds > self._ends_seconds:
+            self._standing.clear()
+        new = [index for index in range(len(batch.values)) if not self._stands(batch, index)]
+        self.count += len(batch.values) - len(new)
+        if len(new) == len(batch.values):
+            return batch
+        return part(batch, new, part_of_names(batch.names, new)) if new else None
+
+    def _stands(self, batch: Batch, index: int) -> bool:
+        times = batch.device_times_us
+        time_us = (times[index] if len(times) > 1 else times[0]) if times else 0
+        value = batch.others.get(index, batch.values[index])
+        return bool(time_us) and (batch.asset_id, batch.names.parameters[index], time_us, value) in self._standing
