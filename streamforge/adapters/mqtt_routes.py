@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from streamforge.adapters.base import Device, ReportRule, SignalRule
 from streamforge.adapters.mqtt_config import TopicRow
-from streamforge.adapters.mqtt_payloads import Decode, Place, decoder_of
+from streamforge.adapters.mqtt_message import Decode, Place
+from streamforge.adapters.mqtt_payloads import decoder_of
 from streamforge.adapters.mqtt_readings import Sample
 from streamforge.adapters.mqtt_tags import kind_of_type
 from streamforge.adapters.mqtt_topics import Pattern, fill, names_in, parse_pattern
