@@ -78,7 +78,7 @@ class Mqtt(Subscriber[MqttConfig]):
         if self._sparkplug is None and self.config.sparkplug.groups:
             source = self.config.adapter_id or self.config.source.client_id
             self._sparkplug = Sparkplug(self.config.sparkplug, source, sparkplug_file.load(self.state_directory))
-        wire = await asyncio.to_thread(dial, self.config.source)
+        wire = await dial(self.config.source)
         connection = self._connection = Connection(wire, self.config.source, self)
         try:
             self._is_session_present = await connection.open()

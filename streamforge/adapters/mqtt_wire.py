@@ -1,10 +1,12 @@
-"""The socket to a broker: connected and encrypted in a worker thread, then read and written in large pieces.
+"""The socket to a broker: connected and encrypted by the event loop, then read and written in large pieces.
 
 The client library reads a byte, a length, a packet; each of these were a system call, and what TLS has decrypted
 already would not wake the event loop.
 """
 
+import asyncio
 import errno
+import os
 import socket
 import ssl
 from contextlib import suppress
@@ -85,25 +87,76 @@ class Wire:
         """It never blocks, whatever is asked."""
 
 
-def dial(source: Source) -> Wire:
-    """Connect; blocks for up to the time-out. Raises NotConnected or OSError, in words that a person can act on."""
+async def dial(source: Source) -> Wire:
+    """Connect. Raises NotConnected, in words that a person can act on."""
     address = f"{source.host}:{source.port}"
     context = _context(source) if source.is_tls else None
     try:
-        plain = socket.create_connection((source.host, source.port), source.connect_timeout_s)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        raise NotConnected(f"{address}: {error.strerror or error}") from error
-    if context is None:
-        return Wire(plain)
-    try:
-        return Wire(context.wrap_socket(plain, server_hostname=source.host))
+        return await asyncio.wait_for(_connect(source, context), source.connect_timeout_s)
+    except TimeoutError:
+        raise NotConnected(f"{address}: no connection within {source.connect_timeout_s} s") from None
     except ssl.SSLCertVerificationError as error:
-        plain.close()
         raise NotConnected(f"{address}: the broker's certificate is refused: {error.verify_message}") from error
-    except OSError as error:
-        plain.close()
+    except ssl.SSLError as error:
         raise NotConnected(f"{address}: no TLS: {error}") from error
+    except OSError as error:
+        raise NotConnected(f"{address}: {_words(error)}") from error
+
+
+def _words(error: OSError) -> str:
+    """The system's, not the event loop's; a failed look-up of a name has numbers of its own."""
+    is_of_system = error.errno is not None and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+
+
+async def _connect(source: Source, context: ssl.SSLContext | None) -> Wire:
+    """The first of the host's addresses that takes us."""
+    loop = asyncio.get_running_loop()
+    failed: OSError | None = None
+    for family, kind, number, _, place in await loop.getaddrinfo(
+        source.host, source.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+    ):
+        plain = socket.socket(family, kind, number)
+        plain.settimeout(0)
+        try:
+            await loop.sock_connect(plain, place)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return Wire(plain if context is None else await _shake_hands(plain, context, source.host))
+        except asyncio.CancelledError:
+            plain.close()
+            raise
+        except OSError as error:
+            plain.close()
+            if isinstance(error, ssl.SSLError):  # another address is the same broker
+                raise
+            failed = error
+    raise failed or NotConnected(f"{source.host} has no address")
+
+
+async def _shake_hands(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            ready = asyncio.Event()
+            try:
+                secure.do_handshake()
+            except ssl.SSLWantReadError:
+                loop.add_reader(secure, ready.set)
+            except ssl.SSLWantWriteError:
+                loop.add_writer(secure, ready.set)
+            else:
+                return secure
+            await ready.wait()
+            loop.remove_reader(secure)
+            loop.remove_writer(secure)
+    except (OSError, asyncio.CancelledError) as error:
+        loop.remove_reader(secure)
+        loop.remove_writer(secure)
+        secure.close()
+        if isinstance(error, ConnectionError):  # as of a broker that speaks no TLS there
+            raise ssl.SSLError(_words(error)) from error
+        raise
 
 
 def _context(source: Source) -> ssl.SSLContext:
