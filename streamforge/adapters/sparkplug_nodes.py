@@ -83,9 +83,12 @@ class Node:
         return bdseq >= 0 and bdseq == self.bdseq_before and bdseq != self.bdseq
 
     def missing(self, seq: int) -> int:
-        """How many messages are missing before the one of this number, which is noted."""
+        """How many messages are missing before the one of this number, which is noted.
+
+        A node that stays at one number does not count; a hole of 255 would look the same.
+        """
         before, self.seq = self.seq, seq
-        return (seq - before - 1) % SEQUENCE if before >= 0 and seq >= 0 else 0
+        return 0 if before < 0 or seq < 0 or seq == before else (seq - before - 1) % SEQUENCE
 
 
 def bdseq_of(metrics: Iterable[Metric]) -> int:

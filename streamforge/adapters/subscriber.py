@@ -137,7 +137,8 @@ class SubscriberComponent(AdapterComponent):
             self.metrics.errors.labels(stage="listen", type="device").inc()
             if say:
                 _log.warning("device_away", device=device.key, asset_id=device.asset_id, reason=reason)
-        self._take(silence(device.asset_id, device.names, reason))
+        if len(device.names):  # what it sends may not be known beforehand
+            self._take(silence(device.asset_id, device.names, reason))
 
     async def put(self, batch: Batch) -> None:
         """Readings of a peer that can wait: returns when there is room for more."""

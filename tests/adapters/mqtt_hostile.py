@@ -43,6 +43,7 @@ class Peer:
     acknowledged: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     answers_pings: bool = True
+    grants: int = 1
 
     def send(self, raw: bytes) -> None:
         self.writer.write(raw)
@@ -54,7 +55,7 @@ class Peer:
             self.seen.append(first & 0xF0)
             if first & 0xF0 == 0x80:
                 count = sum(1 for _ in filters(body[2:]))
-                self.send(packet(0x90, body[:2] + b"\x01" * count))
+                self.send(packet(0x90, body[:2] + bytes([self.grants]) * count))
             elif first & 0xF0 == 0x40:
                 self.acknowledged.append(int.from_bytes(body[:2], "big"))
             elif first & 0xF0 == 0xC0 and self.answers_pings:

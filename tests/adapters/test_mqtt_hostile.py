@@ -183,6 +183,45 @@ def test_a_broker_that_does_not_answer_is_given_up(script: object, words: str) -
     run(main())
 
 
+async def takes_over(peer: Peer) -> None:
+    """MQTT 5: another client of our id came."""
+    peer.send(b"\x20\x03\x00\x00\x00\xe0\x02\x8e\x00")
+    await asyncio.sleep(1)
+
+
+async def refuses(peer: Peer) -> None:
+    peer.send(b"\x20\x03\x00\x84\x00")
+    await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(takes_over, "the broker says: Session taken over"), (refuses, 'it may know version = "3.1.1" only')],
+)
+def test_the_broker_of_mqtt_5_says_why(script: object, words: str) -> None:
+    async def main() -> None:
+        async with hostile(script) as broker:  # type: ignore[arg-type] # one of the above
+            assert words in await lost(adapter(settings(broker.port)), Box())
+
+    run(main())
+
+
+def test_topics_that_the_broker_does_not_grant_are_remarked() -> None:
+    async def script(peer: Peer) -> None:
+        peer.grants = 128
+        peer.send(connack())
+        await peer.packets()
+
+    async def main() -> None:
+        async with hostile(script) as broker:
+            mqtt = adapter(config(broker))
+            async with listening(mqtt, Box()):
+                assert mqtt.remarks() == [f"the broker does not grant {name}" for name in ("plant/+/+", "json/+")]
+            await mqtt.close()
+
+    run(main())
+
+
 def test_what_waits_for_the_log_is_bounded_and_nothing_of_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that never waits for acknowledgements, while the log is away."""
     monkeypatch.setattr("streamforge.adapters.mqtt_acks.MOST_HELD", 100)

@@ -173,6 +173,16 @@ def test_the_sequence_begins_again_after_255() -> None:
     assert data(made, M(alias=1, value=1.0), seq=0).events == []
 
 
+@pytest.mark.parametrize("seq", [0, None], ids=["always the same", "none"])
+def test_a_node_that_does_not_count_has_no_holes(seq: int | None) -> None:
+    made = listener()
+    made.read(NODE.format("NBIRTH"), node_birth(0, M("Load", value=0.5, type=10)), T_US)
+    for value in (1.0, 2.0, 3.0):
+        told = made.read(NODE.format("NDATA"), payload(M("Load", value=value), seq=seq), T_US)
+        assert told is not None
+        assert (told.events, [one.value for one in told.samples]) == ([], [value])
+
+
 def test_a_message_that_comes_twice_is_one() -> None:
     made = born()
     assert len(data(made, M(alias=1, value=1.0), seq=2).samples) == 1

@@ -331,3 +331,15 @@ def test_a_peer_that_sends_again_what_a_killed_process_had_on_the_log_does_not_d
     assert [one.values[0] for one in bench.log.batches] == [20.0]
     assert happened == ["done"], "the first is on the log already"
     bench.unit.close()
+
+
+def test_a_silent_device_whose_parameters_nobody_knows_is_said_and_makes_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(TANK, names=names((), (), b""), rules=(), signals=())
+    monkeypatch.setattr(Radio, "devices", (bare,))
+    monkeypatch.setattr(subscriber, "LOOK_SECONDS", 0.05)
+    bench = Bench(tmp_path)
+    bench.until(lambda: bench.unit.health().details["devices"][0]["last_error"] == "no_signal")
+    assert bench.log.records == []
+    bench.unit.close()
