@@ -6,16 +6,15 @@ Own code instead of a generated module: six messages, read only, and no library 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - it is an exception
 
 from streamforge.adapters.mqtt_readings import Unreadable
 
 MOST_METRICS = 20_000
-_FLOAT, _DOUBLE = Struct("<f"), Struct("<d")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Fields of a metric that hold its value: int, long, float, double, boolean, string, bytes, data set, template.
 INT, LONG, FLOAT, DOUBLE, BOOLEAN, STRING, BYTES, DATASET, TEMPLATE = range(10, 19)
 _NUMBERS = {2: "alias", 3: "time_ms", 4: "datatype", 5: "is_historical", 7: "is_null"}
+_REALS = {FLOAT: Struct("<f"), DOUBLE: Struct("<d")}
 Field = tuple[int, int, int | bytes]
 """Number, wire type, and the number or the bytes that stand there."""
 
@@ -105,7 +104,7 @@ def decode(data: bytes) -> Payload:
                 payload.metrics.append(metric(_bytes(wire, value)))
             elif number == 3:
                 payload.seq = _int(wire, value)
-    except (UnicodeDecodeError, StructError) as error:
+    except UnicodeDecodeError as error:
         msg = f"not Sparkplug B: {error}"
         raise Unreadable(msg) from None
     return payload
@@ -140,10 +139,11 @@ def metric(data: bytes) -> Metric:
 
 def raw(number: int, wire: int, value: int | bytes) -> int | float | bytes:
     """The value of one of the fields from INT on."""
-    if number == FLOAT and isinstance(value, bytes):
-        return float(_FLOAT.unpack(value)[0])
-    if number == DOUBLE and isinstance(value, bytes):
-        return float(_DOUBLE.unpack(value)[0])
+    form = _REALS.get(number)
+    if form is not None:
+        if not isinstance(value, bytes) or len(value) != form.size:
+            raise Unreadable("not Sparkplug B: a field of another type")
+        return float(form.unpack(value)[0])
     if number in {INT, LONG, BOOLEAN}:
         return _int(wire, value)
     return _bytes(wire, value)

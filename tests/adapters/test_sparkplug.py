@@ -329,7 +329,14 @@ def test_bytes_that_are_no_payload_are_refused(raw: bytes) -> None:
 def test_nothing_that_bytes_say_ends_the_process() -> None:
     """Mutations of good messages: readings or a refusal, each time."""
     rng = random.Random(7)
-    whole = [device_birth(), node_birth(3), payload(M(alias=1, value=1.0), M("s", "dataset", b"\x12\x01a"), seq=2)]
+    table = data_set(["v"], [9], [[value_field("float", 1.5, shift=9)]])
+    udt = text(2, M("speed", "float", 3.0, type=9).encode())
+    whole = [
+        device_birth(),
+        node_birth(3),
+        payload(M(alias=1, value=1.0), M("s", "dataset", table, type=16), seq=2),
+        payload(M("udt", "template", udt, type=19), M("a", "bytes", b"\x01\x02\x03\x04", type=24), seq=3),
+    ]
     made = born()
     for _ in range(5_000):
         raw = bytearray(rng.choice(whole))
