@@ -319,6 +319,7 @@ def test_other_messages_are_none_of_ours(topic: str) -> None:
         b"\xff", b"\x12\x05\x0a", b"\x12\x02\x0a\x05", text(2, text(1, b"\xff\xfe")), b"\x0b", b"\x0d\x01",
         b"\x18" + b"\xff" * 11, text(1, "time"), number(2, 5), text(2, number(1, 5)), text(2, number(13, 1)),
         text(2, b"\x65\x01"), text(2, text(1, "x") + number(4, 99) + text(16, b"abc")),
+        text(2, text(1, "x") + number(4, 16) + text(17, text(4, text(1, b"\x1a\x02ab")))),
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_payload_are_refused(raw: bytes) -> None:
