@@ -14,8 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from streamforge.adapters.mqtt_config import Source, Version
 from streamforge.adapters.mqtt_publish import Published, parse_publish
+from streamforge.adapters.mqtt_source import Source, Version
 from streamforge.adapters.mqtt_wire import MOST_PACKET_BYTES, Wire
 from streamforge.errors import NotConnected
 

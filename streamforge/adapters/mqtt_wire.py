@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from streamforge.adapters.mqtt_config import Source
+from streamforge.adapters.mqtt_source import Source
 from streamforge.errors import NotConnected
 
 PIECE_BYTES = 65_536

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from streamforge.adapters.mqtt import Mqtt
-from streamforge.adapters.mqtt_config import MqttConfig, PayloadKind, Source, TopicRow, Version
+from streamforge.adapters.mqtt_config import MqttConfig, PayloadKind, TopicRow
+from streamforge.adapters.mqtt_source import Source, Version
 from streamforge.adapters.tags import Classification, TagRow
 from streamforge.errors import NotConnected
 from tests.adapters.mqtt_peers import Box, Mosquitto, Publisher, mosquitto

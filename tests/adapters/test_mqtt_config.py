@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.adapters.mqtt_config import MqttConfig, Source
+from streamforge.adapters.mqtt_config import MqttConfig
+from streamforge.adapters.mqtt_source import Source
 from streamforge.config import load
 from streamforge.errors import ConfigError
 

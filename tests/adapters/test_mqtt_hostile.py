@@ -8,8 +8,9 @@ import pytest
 
 from streamforge.adapters.mqtt import Mqtt
 from streamforge.adapters.mqtt_acks import Acks
-from streamforge.adapters.mqtt_config import MqttConfig, Version
+from streamforge.adapters.mqtt_config import MqttConfig
 from streamforge.adapters.mqtt_publish import MalformedError, Published, parse_publish
+from streamforge.adapters.mqtt_source import Version
 from streamforge.errors import NotConnected
 from tests.adapters.mqtt_hostile import Hostile, Peer, connack, hostile, packet, publish
 from tests.adapters.mqtt_peers import Box

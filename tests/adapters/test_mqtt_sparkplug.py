@@ -9,7 +9,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from streamforge.adapters.mqtt import Mqtt
-from streamforge.adapters.mqtt_config import MqttConfig, Source, SparkplugRow
+from streamforge.adapters.mqtt_config import MqttConfig, SparkplugRow
+from streamforge.adapters.mqtt_source import Source
 from streamforge.adapters.sparkplug_wire import decode
 from tests.adapters.mqtt_peers import Box, Mosquitto, Publisher, mosquitto, wait_for
 from tests.adapters.sparkplug_encoder import M, payload

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from streamforge.adapters.mqtt import Mqtt
-from streamforge.adapters.mqtt_config import MqttConfig, PayloadKind, Source, TopicRow
+from streamforge.adapters.mqtt_config import MqttConfig, PayloadKind, TopicRow
+from streamforge.adapters.mqtt_source import Source
 from streamforge.errors import NotConnected
 from tests.adapters.mqtt_certificates import Authority
 from tests.adapters.mqtt_peers import Mosquitto, mosquitto
