@@ -10,18 +10,17 @@ from hashlib import blake2b
 from streamforge.adapters.base import Batch, ReportRule, SignalRule, silence
 from streamforge.adapters.mqtt_config import SparkplugRow
 from streamforge.adapters.mqtt_readings import Sample, Unreadable
-from streamforge.adapters.mqtt_tags import NO_DEVICE_TIME, NOT_A_NUMBER, NULL, Stamp, Tag
 from streamforge.adapters.mqtt_topics import fill
-from streamforge.adapters.sparkplug_nodes import NODE_ITSELF, Known, Node, Table, bdseq_of, is_reading
+from streamforge.adapters.sparkplug_nodes import NODE_ITSELF, Node, Table, bdseq_of, is_reading
 from streamforge.adapters.sparkplug_rebirth import Rebirths
-from streamforge.adapters.sparkplug_values import Mismatch, inferred, kind_of, value_of
+from streamforge.adapters.sparkplug_samples import Samples, named
+from streamforge.adapters.sparkplug_values import Mismatch
 from streamforge.adapters.sparkplug_wire import Metric, Payload, decode
 from streamforge.adapters.tags import rule_of, signal_rule
-from streamforge.model import Event, Quality, Severity
+from streamforge.model import Event, Severity
 
 PREFIX = "spBv1.0/"
-NODE_OFFLINE, TYPE_MISMATCH = "node_offline", "type_mismatch"
-STALE, SOURCE_UNCERTAIN, SOURCE_BAD = "stale", "source_uncertain", "source_bad"
+NODE_OFFLINE = "node_offline"
 MOST_NODES = 1_000
 MOST_ASSETS = 10_000
 _BIRTHS, _DEATHS = {"NBIRTH", "DBIRTH"}, {"NDEATH", "DDEATH"}
@@ -65,7 +64,7 @@ class Sparkplug:
         self._row = row
         self._source = source
         self.nodes = nodes or {}
-        self._tags = {tag.param: Tag(tag) for tag in row.tags}
+        self._samples = Samples(row.tags)
         self._rules = {tag.param: (rule_of(tag), signal_rule(tag)) for tag in row.tags}
         self._assets: dict[tuple[str, str, str], str] = {}
         self.rebirths = Rebirths()
@@ -157,22 +156,22 @@ class Sparkplug:
         asset_id = self._asset(address)
         for metric in payload.metrics:
             if metric.name and is_reading(metric.name):
-                self._add(told, metric, self._own_sample(asset_id, metric, payload.time_ms))
+                self._add(told, metric, self._samples.by_itself(asset_id, metric, payload.time_ms))
 
     def _data(self, node: Node, address: _Address, payload: Payload, told: Told) -> None:
         table = node.tables.get(address.device) or Table()
         asset_id = self._asset(address)
         try:
             for metric in payload.metrics:
-                known = table.find(metric) or _by_itself(metric)
+                known = table.find(metric) or named(metric)
                 if is_reading(known.name):
-                    self._add(told, metric, self._sample(asset_id, known, metric, payload.time_ms))
+                    self._add(told, metric, self._samples.of(asset_id, known, metric, payload.time_ms))
         except Mismatch:
             told.samples.clear()
             told.history.clear()
             for metric in payload.metrics:
                 if metric.name and is_reading(metric.name):
-                    self._add(told, metric, self._own_sample(asset_id, metric, payload.time_ms))
+                    self._add(told, metric, self._samples.by_itself(asset_id, metric, payload.time_ms))
             self._not_understood(node, address, told)
 
     def _asset(self, address: _Address) -> str:
@@ -189,30 +188,6 @@ class Sparkplug:
         self.rebirths.want(address.group, address.node)
         if self.rebirths.miss(address.name):
             told.unread = f"waiting for the birth of {address.name}: an alias or a type is not known"
-
-    def _own_sample(self, asset_id: str, metric: Metric, time_ms: int) -> Sample:
-        """Of a metric that says its name itself."""
-        known = Known(metric.name, metric.datatype or inferred(metric.field), metric.unit)
-        try:
-            return self._sample(asset_id, known, metric, time_ms)
-        except Mismatch:
-            return _bad(asset_id, known, metric.unit, TYPE_MISMATCH, _stamp(metric, time_ms))
-
-    def _sample(self, asset_id: str, known: Known, metric: Metric, time_ms: int) -> Sample:
-        stamp = _stamp(metric, time_ms)
-        unit = metric.unit or known.unit
-        if metric.is_null or not metric.field:
-            return _bad(asset_id, known, unit, NULL, stamp)
-        datatype = metric.datatype or known.datatype or inferred(metric.field)
-        value = value_of(datatype, metric.field, metric.raw)
-        if value is None:
-            return _bad(asset_id, known, unit, NOT_A_NUMBER, stamp)
-        tag = self._tags.get(known.name)
-        if tag is not None:
-            sample = tag.sample(asset_id, value, stamp)
-            return sample if sample.unit else sample._replace(unit=unit)
-        kind = kind_of(datatype)
-        return Sample(asset_id, known.name, value, unit, kind, stamp.quality, stamp.reason, stamp.time_us)
 
     def _died(self, node: Node, address: _Address, bdseq: int) -> Told:
         """NDEATH: the node and all its devices, unless it is that of a connection before the last birth."""
@@ -259,27 +234,3 @@ def _address(topic: str) -> _Address | None:
 
 def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
-
-
-def _by_itself(metric: Metric) -> Known:
-    """A metric that says its own name needs no birth. Raises Mismatch for one that has an alias alone."""
-    if not metric.name:
-        raise Mismatch
-    return Known(metric.name, metric.datatype or inferred(metric.field))
-
-
-def _stamp(metric: Metric, time_ms: int) -> Stamp:
-    """Its own time, else the message's; and what the source says of its quality (192, 500, 0, as in Ignition)."""
-    time_us = (metric.time_ms or time_ms) * 1000
-    if metric.quality < 0 or (metric.quality >= 192 and metric.quality != 500):
-        return Stamp(time_us) if time_us else Stamp(0, Quality.UNCERTAIN, NO_DEVICE_TIME)
-    if metric.quality == 500:
-        return Stamp(time_us, Quality.UNCERTAIN, STALE)
-    if metric.quality >= 64:
-        return Stamp(time_us, Quality.UNCERTAIN, SOURCE_UNCERTAIN)
-    return Stamp(time_us, Quality.BAD, SOURCE_BAD)
-
-
-def _bad(asset_id: str, known: Known, unit: str, reason: str, stamp: Stamp) -> Sample:
-    kind = kind_of(known.datatype)
-    return Sample(asset_id, known.name, None, unit, kind, Quality.BAD, reason, stamp.time_us)
