@@ -125,7 +125,7 @@ class Adapter(ABC, Generic[C]):
         return ()
 
     def details(self) -> Mapping[str, object]:
-        """What the protocol alone knows, for health and page; JSON's types."""
+        """What the protocol alone knows, for health and page; JSON's types. Asked for in another thread."""
         return {}
 
     @abstractmethod

@@ -39,7 +39,7 @@ class Seen:
             self._may_lose.setdefault(what, reason)
 
     def details(self) -> Mapping[str, object]:
-        """For health and page."""
+        """For health and page; copies, for it is asked for in another thread."""
         return {
             "messages": self.messages,
             "refused": self.refused,
@@ -47,7 +47,7 @@ class Seen:
             "unmapped": self.unmapped,
             "unmapped_topics": [
                 {"topic": topic, "messages": self._unmapped_counts[topic], "sample": sample}
-                for topic, sample in self._unmapped.items()
+                for topic, sample in list(self._unmapped.items())
             ],
-            "may_lose": [{"topic": what, "reason": reason} for what, reason in self._may_lose.items()],
+            "may_lose": [{"topic": what, "reason": reason} for what, reason in list(self._may_lose.items())],
         }

@@ -213,7 +213,7 @@ class Sparkplug:
         return {
             "nodes": [
                 {"node": f"{group}/{name}", "devices": sorted(filter(None, node.tables)), "is_born": bool(node.tables)}
-                for (group, name), node in self.nodes.items()
+                for (group, name), node in list(self.nodes.items())
             ],
             "messages_missing": self.missing,
             "messages_repeated": self.repeated,

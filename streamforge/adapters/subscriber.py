@@ -236,14 +236,15 @@ class SubscriberComponent(AdapterComponent):
         )
 
     def _device_lines(self) -> list[str]:
-        sent = [record.state is DeviceState.ONLINE for record in self._records.values()]
+        # a copy: this is asked for in another thread, while assets turn up
+        sent = [record.state is DeviceState.ONLINE for record in list(self._records.values())]
         parts = [f"{sum(sent)} of {len(sent)} devices send"]
         return parts + [peer.reason for peer in self._peers.values() if not peer.is_connected]
 
     def _device_details(self) -> list[dict[str, object]]:
         return [
             device_details(self._devices.get(asset_id) or _unknown(asset_id), record)
-            for asset_id, record in self._records.items()
+            for asset_id, record in list(self._records.items())
         ]
 
 
