@@ -120,7 +120,8 @@ class SubscriberComponent(AdapterComponent):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
-            if self._waiting_bytes() > MOST_WAITING_BYTES:  # it is this end that does not listen
+            if not self._met.is_set() or self._waiting_bytes() > MOST_WAITING_BYTES:
+                # it is this end that does not listen
                 self._heard_seconds = dict.fromkeys(self._heard_seconds, now)
             for device in self._devices.values():
                 peer = self._peers.get(device.peer)
