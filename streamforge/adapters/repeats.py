@@ -1,8 +1,12 @@
-"""What a killed process had on the log, so that a peer which sends it again does not double it. Pure.
+"""What was taken already, so that a peer which sends it again does not double it. Pure.
 
+A peer sends again what it believes we do not have: after a kill, what stands on the log and it was not told; after the
+loss of a connection, that of which the acknowledgement was lost with it.
 Known by asset, parameter, device time and value: a reading that carries no time of its own cannot be told from a new
 one that says the same, and is kept.
 """
+
+from collections import deque
 
 from streamforge.adapters.base import Batch
 from streamforge.adapters.deadband import part, part_of_names
@@ -11,24 +15,42 @@ from streamforge.model import ReadingBatch, Value
 MOST_READINGS = 20_000
 # What was not acknowledged comes first: after so long, everything is new.
 SECONDS = 60.0
+# As many as a peer may have under way; what was taken before these is acknowledged for certain.
+MOST_BATCHES = 2_000
 
 
 class Repeats:
-    """`saw` what stands on the log at the start, then `without` tells what of a batch is new."""
+    """`saw` what stands on the log at the start, `took` what came; `without` tells what of a batch is new."""
 
     def __init__(self) -> None:
         self._standing: set[tuple[str, str, int, Value]] = set()
+        self._recent: deque[Batch] = deque(maxlen=MOST_BATCHES)
         self._ends_seconds = 0.0
         self.count = 0
 
     def saw(self, record: ReadingBatch) -> None:
         """A record of this adapter's."""
-        if not record.device_times_us or len(self._standing) >= MOST_READINGS:
+        self._add(record.source.asset_id, record)
+
+    def took(self, batch: Batch) -> None:
+        """A batch of a peer's; remembered until it matters."""
+        self._recent.append(batch)
+
+    def lost(self) -> None:
+        """The connection is gone: what was taken last may come again."""
+        self._ends_seconds = 0.0
+        while self._recent:
+            batch = self._recent.pop()
+            self._add(batch.asset_id, batch)
+
+    def _add(self, asset_id: str, columns: Batch | ReadingBatch) -> None:
+        times = columns.device_times_us
+        if not times or len(self._standing) >= MOST_READINGS:
             return
-        for index, parameter in enumerate(record.names.parameters):
-            if time_us := record.device_time_us(index):
-                value = record.others.get(index, record.values[index])
-                self._standing.add((record.source.asset_id, parameter, time_us, value))
+        for index, parameter in enumerate(columns.names.parameters):
+            if time_us := times[index] if len(times) > 1 else times[0]:
+                value = columns.others.get(index, columns.values[index])
+                self._standing.add((asset_id, parameter, time_us, value))
 
     def without(self, batch: Batch, now_seconds: float) -> Batch | None:
         """The new part of a batch; the same object where all is, None where nothing is."""

@@ -109,6 +109,7 @@ class SubscriberComponent(AdapterComponent):
                 await self._adapter.listen(peer.address, self)
             except (NotConnected, OSError) as error:
                 peer.lost(str(error) or type(error).__name__)
+                self._repeats.lost()
                 for device in self._of(peer):
                     self._silent(device, peer.reason, say=False)
 
@@ -193,6 +194,8 @@ class SubscriberComponent(AdapterComponent):
 
     def _take(self, batch: Batch) -> None:
         outbox, time_us = self._box, now_us()
+        if self._adapter.can_wait:
+            self._repeats.took(batch)
         known = self._repeats.count
         new = self._repeats.without(batch, time.monotonic())
         self.metrics.dropped.labels(intentional="true").inc(self._repeats.count - known)

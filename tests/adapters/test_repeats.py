@@ -68,3 +68,13 @@ def test_what_is_remembered_is_bounded() -> None:
     for time_us in range(1, MOST_READINGS + 100):
         made.saw(replace(STANDING, device_times_us=(time_us,)))
     assert made.without(replace(SAME, device_times_us=(MOST_READINGS + 50,)), 0.0) is not None
+
+
+def test_what_was_taken_before_a_connection_was_lost_may_come_again() -> None:
+    made = Repeats()
+    made.took(SAME)
+    assert made.without(SAME, 0.0) is SAME, "while it stands, what comes is new"
+    made.lost()
+    assert made.without(SAME, 1.0) is None
+    made.lost()
+    assert made.without(SAME, 2.0) is None, "and once more"

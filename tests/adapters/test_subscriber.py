@@ -343,3 +343,17 @@ def test_a_silent_device_whose_parameters_nobody_knows_is_said_and_makes_no_reco
     bench.until(lambda: bench.unit.health().details["devices"][0]["last_error"] == "no_signal")
     assert bench.log.records == []
     bench.unit.close()
+
+
+def test_what_comes_again_after_a_lost_connection_is_not_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its acknowledgement was lost with the connection."""
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench = Bench(tmp_path)
+    bench.unit._meet_log({}, {})
+    timed = replace(batch(10.0), asset_id="other", device_times_us=(1,))
+    bench.radio.script = [timed, NotConnected("radio: unplugged"), timed, replace(timed, device_times_us=(2,))]
+    bench.until(lambda: bench.radio.put == 3)
+    assert [one.device_times_us[0] for one in bench.log.batches if one.source.asset_id == "other"] == [1, 2]
+    bench.unit.close()
