@@ -7,10 +7,12 @@ one that says the same, and is kept.
 """
 
 from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from streamforge.adapters.base import Batch
 from streamforge.adapters.deadband import part, part_of_names
-from streamforge.model import ReadingBatch, Value
+from streamforge.model import Names, ReadingBatch, Value
 
 MOST_READINGS = 20_000
 # What was not acknowledged comes first: after so long, everything is new.
@@ -19,38 +21,50 @@ SECONDS = 60.0
 MOST_BATCHES = 2_000
 
 
+class _Taken(NamedTuple):
+    """Readings that carry times: columns as in `Batch`."""
+
+    asset_id: str
+    names: Names
+    values: Sequence[float]
+    others: dict[int, Value]
+    times_us: Sequence[int]
+
+
 class Repeats:
     """`saw` what stands on the log at the start, `took` what came; `without` tells what of a batch is new."""
 
     def __init__(self) -> None:
         self._standing: set[tuple[str, str, int, Value]] = set()
-        self._recent: deque[Batch] = deque(maxlen=MOST_BATCHES)
+        self._recent: deque[_Taken] = deque(maxlen=MOST_BATCHES)
         self._ends_seconds = 0.0
         self.count = 0
 
     def saw(self, record: ReadingBatch) -> None:
         """A record of this adapter's."""
-        self._add(record.source.asset_id, record)
+        if record.device_times_us:
+            values, others, times = record.values, record.others, record.device_times_us
+            self._add(_Taken(record.source.asset_id, record.names, values, others, times))
 
     def took(self, batch: Batch) -> None:
-        """A batch of a peer's; remembered until it matters."""
-        self._recent.append(batch)
+        """A batch of a peer's; remembered until it matters, without what it is done for."""
+        if batch.device_times_us:
+            self._recent.append(_Taken(batch.asset_id, batch.names, batch.values, batch.others, batch.device_times_us))
 
     def lost(self) -> None:
         """The connection is gone: what was taken last may come again."""
         self._ends_seconds = 0.0
         while self._recent:
-            batch = self._recent.pop()
-            self._add(batch.asset_id, batch)
+            self._add(self._recent.pop())
 
-    def _add(self, asset_id: str, columns: Batch | ReadingBatch) -> None:
-        times = columns.device_times_us
-        if not times or len(self._standing) >= MOST_READINGS:
+    def _add(self, taken: _Taken) -> None:
+        if len(self._standing) >= MOST_READINGS:
             return
-        for index, parameter in enumerate(columns.names.parameters):
+        times = taken.times_us
+        for index, parameter in enumerate(taken.names.parameters):
             if time_us := times[index] if len(times) > 1 else times[0]:
-                value = columns.others.get(index, columns.values[index])
-                self._standing.add((asset_id, parameter, time_us, value))
+                value = taken.others.get(index, taken.values[index])
+                self._standing.add((taken.asset_id, parameter, time_us, value))
 
     def without(self, batch: Batch, now_seconds: float) -> Batch | None:
         """The new part of a batch; the same object where all is, None where nothing is."""
