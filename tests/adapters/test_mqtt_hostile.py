@@ -12,9 +12,9 @@ from streamforge.adapters.mqtt_config import MqttConfig
 from streamforge.adapters.mqtt_publish import MalformedError, Published, parse_publish
 from streamforge.adapters.mqtt_source import Version
 from streamforge.errors import NotConnected
+from tests.adapters.mqtt_bench import ROWS, adapter, listening, run, settings, until
 from tests.adapters.mqtt_hostile import Hostile, Peer, connack, hostile, packet, publish
 from tests.adapters.mqtt_peers import Box
-from tests.adapters.test_mqtt import ROWS, adapter, listening, run, settings, until
 
 TOPIC = "plant/pump/{}"
 
