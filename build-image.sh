@@ -158,7 +158,7 @@ shell() {
 run_tests() {
   container_tools
   packages shellcheck=shellcheck chromium=chromium postgresql=/usr/lib/postgresql openjdk-17-jre-headless=java maven=mvn git=git \
-    btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4 gcc=cc libc6-dev=/usr/include/dlfcn.h libmodbus-dev=/usr/include/modbus/modbus.h
+    btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4 gcc=cc libc6-dev=/usr/include/dlfcn.h libmodbus-dev=/usr/include/modbus mosquitto=/usr/sbin/mosquitto
   case " $* " in *" --slow "*)
     packages qemu-system-x86=qemu-system-x86_64 ovmf=/usr/share/OVMF qemu-utils=qemu-img
     build_alone ipc

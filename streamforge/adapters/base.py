@@ -1,8 +1,9 @@
 """What an adapter is: it connects, reads, closes. It never loops, sleeps, retries, logs routine, or knows Kafka."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
@@ -18,7 +19,8 @@ def _nothing() -> None:
 class Batch:
     """Readings of one asset taken together, not yet numbered; columns as in `model.ReadingBatch`.
 
-    `done` runs only after the log has acknowledged them: acknowledgements of a push protocol hang on it.
+    `done` runs only after the log has acknowledged them: acknowledgements of a push protocol hang on it. `is_history`:
+    a source that was cut off tells afterwards what was; every reading is reported, and makes neither event nor alarm.
     """
 
     asset_id: str
@@ -28,6 +30,7 @@ class Batch:
     qualities: bytes = b""
     reasons: dict[int, str] = field(default_factory=dict)
     device_times_us: Sequence[int] = ()
+    is_history: bool = False
     done: Callable[[], None] = _nothing
 
 
@@ -114,6 +117,16 @@ class Adapter(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
+        # Where it may keep files; the runner says so before it connects. None = nowhere, as in a test.
+        self.state_directory: Path | None = None
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should look at though every device is well, in words; the unit is DEGRADED meanwhile."""
+        return ()
+
+    def details(self) -> Mapping[str, object]:
+        """What the protocol alone knows, for health and page; JSON's types. Asked for in another thread."""
+        return {}
 
     @abstractmethod
     async def close(self) -> None:
@@ -177,6 +190,10 @@ class Inbox(Protocol):
 class Subscriber(Adapter[C]):
     """A protocol whose peers send by themselves; the runner owns the event loop, connections and silence."""
 
+    # Whether the peers keep what is not taken from them, and send again what was not acknowledged: nothing is taken
+    # before the log has said what it has of this adapter's.
+    can_wait: ClassVar[bool] = False
+
     @property
     @abstractmethod
     def peers(self) -> Sequence[str]:
@@ -186,6 +203,10 @@ class Subscriber(Adapter[C]):
     @abstractmethod
     def devices(self) -> Sequence[Device]:
         """What the configuration names, at most one an asset and peer; others may turn up. Keys are unique."""
+
+    def rules_of(self, _asset_id: str, _parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
+        """The rules of a parameter of an asset that turned up; None = every reading is reported, and makes no more."""
+        return None
 
     @abstractmethod
     async def connect(self, peer: str) -> None:

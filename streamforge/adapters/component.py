@@ -25,7 +25,7 @@ from streamforge.errors import NotConnected
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
-from streamforge.model import Source
+from streamforge.model import ReadingBatch, Source
 from streamforge.pressure import Gate
 
 _log = Log("adapter")
@@ -48,6 +48,7 @@ class AdapterComponent(ABC):
         state_directory: Path,
     ) -> None:
         self._closing = adapter
+        adapter.state_directory = state_directory
         self._kind = kind
         self._adapter_id = adapter.config.adapter_id or instance
         self._source = Source(
@@ -77,6 +78,9 @@ class AdapterComponent(ABC):
 
     def _wake(self) -> None:  # noqa: B027 - most have time until the next slice
         """In a thread of the client's: something was acknowledged."""
+
+    def _see(self, record: ReadingBatch) -> None:  # noqa: B027 - most need no more than its number
+        """In a worker thread: a record of this adapter's that stands on the log."""
 
     @abstractmethod
     def _are_devices_well(self) -> bool:
@@ -162,7 +166,7 @@ class AdapterComponent(ABC):
                 await asyncio.sleep(SLICE_SECONDS)
                 continue
             try:
-                tail = await asyncio.to_thread(self._link.own_tail, self._is_tail_enough)
+                tail = await asyncio.to_thread(self._link.own_tail, self._is_tail_enough, self._see)
                 self._meet_log(tail, await asyncio.to_thread(self._own_signals))
                 await asyncio.to_thread(self._link.connect)
             except (NotConnected, OSError) as error:
@@ -236,11 +240,12 @@ class AdapterComponent(ABC):
         return f"no acknowledgement for {silent_seconds:.0f} s" if silent_seconds > SILENCE_SECONDS else ""
 
     def _is_well(self) -> bool:
-        return not self._broker_reason() and not self._gate.reason and self._are_devices_well()
+        is_log_well = not self._broker_reason() and not self._gate.reason
+        return is_log_well and self._are_devices_well() and not self._closing.remarks()
 
     def status(self) -> str:
         """Devices that answer, or what is waited for."""
-        parts = self._device_lines()
+        parts = [*self._device_lines(), *self._closing.remarks()]
         if full := self._gate.reason:
             parts.append(f"readings wait in memory: {full}")
         elif reason := self._broker_reason():
@@ -257,6 +262,7 @@ class AdapterComponent(ABC):
                 "protocol": self._kind,
                 "adapter_id": self._adapter_id,
                 "devices": self._device_details(),
+                "source": dict(self._closing.details()),
                 "ledger": [_ledger_row(count) for count in self._epoch_counts()],
                 "waiting_bytes": self._waiting_bytes(),
                 "is_gated": bool(self._gate.reason),

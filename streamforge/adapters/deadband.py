@@ -62,23 +62,32 @@ class Reporter:
         if key not in self._subsets:
             if len(self._subsets) >= 256:
                 self._subsets.clear()
-            whole = batch.names
-            self._subsets[key] = names(
-                tuple(whole.parameters[i] for i in chosen),
-                tuple(whole.units[i] for i in chosen),
-                bytes(whole.kinds[i] for i in chosen),
-            )
-        place = {old: new for new, old in enumerate(chosen)}
-        times = batch.device_times_us
-        return replace(
-            batch,
-            names=self._subsets[key],
-            values=tuple(batch.values[i] for i in chosen),
-            others={place[i]: value for i, value in batch.others.items() if i in place},
-            qualities=bytes(batch.qualities[i] for i in chosen) if batch.qualities else b"",
-            reasons={place[i]: reason for i, reason in batch.reasons.items() if i in place},
-            device_times_us=times if len(times) < 2 else tuple(times[i] for i in chosen),
-        )
+            self._subsets[key] = part_of_names(batch.names, chosen)
+        return part(batch, chosen, self._subsets[key])
+
+
+def part_of_names(whole: Names, chosen: Sequence[int]) -> Names:
+    """These columns."""
+    return names(
+        tuple(whole.parameters[i] for i in chosen),
+        tuple(whole.units[i] for i in chosen),
+        bytes(whole.kinds[i] for i in chosen),
+    )
+
+
+def part(batch: Batch, chosen: Sequence[int], columns: Names) -> Batch:
+    """These readings of a batch; `columns` are theirs."""
+    place = {old: new for new, old in enumerate(chosen)}
+    times = batch.device_times_us
+    return replace(
+        batch,
+        names=columns,
+        values=tuple(batch.values[i] for i in chosen),
+        others={place[i]: value for i, value in batch.others.items() if i in place},
+        qualities=bytes(batch.qualities[i] for i in chosen) if batch.qualities else b"",
+        reasons={place[i]: reason for i, reason in batch.reasons.items() if i in place},
+        device_times_us=times if len(times) < 2 else tuple(times[i] for i in chosen),
+    )
 
 
 def reporter_of(device: Device) -> Reporter:

@@ -44,12 +44,14 @@ def _nothing() -> None:
     return None
 
 
-def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
+def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
+    """The one, then the other."""
+
+    def run() -> None:
         first()
         then()
 
-    return both
+    return run
 
 
 class Lane:
@@ -90,7 +92,7 @@ class Lane:
             done()
             return
         last = (self._waiting or self._in_flight)[-1]
-        last.done = _both(last.done, done)
+        last.done = both(last.done, done)
 
     def drop_oldest(self) -> Entry | None:
         """Let the oldest go that was not handed over yet; None where there is none."""

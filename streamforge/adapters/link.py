@@ -70,15 +70,18 @@ class Link:
         self.backoff.reset()
         self._producer = producer
 
-    def own_tail(self, is_enough: Callable[[Tail], bool]) -> Tail:
-        """This adapter's newest records on the log, from as far back as `is_enough` asks or the log goes."""
+    def own_tail(self, is_enough: Callable[[Tail], bool], see: Callable[[ReadingBatch], None]) -> Tail:
+        """This adapter's newest records on the log, from as far back as `is_enough` asks or the log goes.
+
+        `see` is shown each of them.
+        """
         reader = Reader(self._connection)
         try:
             found: Tail = {}
             for place in reader.partitions(TELEMETRY):
                 for stretch in reader.backwards(place, TAIL_RECORDS):  # other adapters' records stand between ours
                     for fetched in stretch:
-                        _note(found, fetched.value, self._adapter_id)
+                        _note(found, fetched.value, self._adapter_id, see)
                     if is_enough(found):
                         break
             return found
@@ -135,13 +138,14 @@ class Link:
             self._producer.flush(timeout_seconds)
 
 
-def _note(found: Tail, value: bytes, adapter_id: str) -> None:
+def _note(found: Tail, value: bytes, adapter_id: str, see: Callable[[ReadingBatch], None]) -> None:
     try:
         record = decode(value)
     except Rejected:
         return
     if isinstance(record, ReadingBatch) and record.source.adapter_id == adapter_id:
         found.setdefault(record.epoch, {})[record.seq] = record.count_before + len(record)
+        see(record)
 
 
 def correct_closed(epochs: Epochs, tail: Tail) -> None:

@@ -149,6 +149,7 @@ class Outbox:
         for topic in reversed(ORDER):
             for entry in self._lanes[topic].pump(sender, partitions):
                 self._dropped(entry)
+                entry.done()  # a peer that waits for it would wait for ever
 
     def settle(self) -> int:
         """Take note of acknowledgements and run their `done`; how many readings that were."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Sub
 from streamforge.adapters.component import AdapterComponent
 from streamforge.adapters.device_metrics import register
 from streamforge.adapters.device_record import DeviceRecord, DeviceState, device_details
+from streamforge.adapters.lane import both
+from streamforge.adapters.link import Tail
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.push_report import PushReporter
+from streamforge.adapters.repeats import Repeats
 from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
 from streamforge.logs import Log
-from streamforge.model import Alarm, DeadLetter, Event, names
+from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, names
 
 _log = Log("adapter")
 # Beyond this a peer that can wait is made to wait: what it keeps outlives this process.
@@ -33,6 +37,19 @@ _NO_NAMES = names((), (), b"")
 
 def _nothing() -> None:
     return None
+
+
+def _after(count: int, done: Callable[[], None]) -> Callable[[], None]:
+    """What runs `done` the last of so many times."""
+    left = count
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return one
 
 
 class SubscriberComponent(AdapterComponent):
@@ -53,11 +70,24 @@ class SubscriberComponent(AdapterComponent):
         self._records = {asset_id: DeviceRecord() for asset_id in self._devices}
         register(self.metrics, self._records)
         self._heard_seconds: dict[str, float] = {}
-        self._reporter = PushReporter(adapter.devices)
+        self._reporter = PushReporter(adapter.devices, adapter.rules_of)
         self._peers: dict[str, Peer] = {}
         self._letters = 0
         self._room = asyncio.Event()
         self._is_woken = False
+        self._repeats = Repeats()
+        self._met = asyncio.Event()
+        if not adapter.can_wait:
+            self._met.set()
+
+    def _see(self, record: ReadingBatch) -> None:
+        """What stands there before this process has sent anything, a peer may send once more."""
+        if self._adapter.can_wait and not self._met.is_set():
+            self._repeats.saw(record)
+
+    def _meet_log(self, tail: Tail, signals: Mapping[str, Container[int]]) -> None:
+        super()._meet_log(tail, signals)
+        self._met.set()
 
     def _begin_work(self, outbox: Outbox) -> None:
         self._box = outbox
@@ -75,12 +105,14 @@ class SubscriberComponent(AdapterComponent):
         self._start(self._watch_silence())
 
     async def _listen_forever(self, peer: Peer) -> None:
+        await self._met.wait()
         while True:
             await peer.stands()
             try:
                 await self._adapter.listen(peer.address, self)
             except (NotConnected, OSError) as error:
                 peer.lost(str(error) or type(error).__name__)
+                self._repeats.lost()
                 for device in self._of(peer):
                     self._silent(device, peer.reason, say=False)
 
@@ -92,7 +124,8 @@ class SubscriberComponent(AdapterComponent):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
-            if self._waiting_bytes() > MOST_WAITING_BYTES:  # it is this end that does not listen
+            if not self._met.is_set() or self._waiting_bytes() > MOST_WAITING_BYTES:
+                # it is this end that does not listen
                 self._heard_seconds = dict.fromkeys(self._heard_seconds, now)
             for device in self._devices.values():
                 peer = self._peers.get(device.peer)
@@ -109,7 +142,8 @@ class SubscriberComponent(AdapterComponent):
             self.metrics.errors.labels(stage="listen", type="device").inc()
             if say:
                 _log.warning("device_away", device=device.key, asset_id=device.asset_id, reason=reason)
-        self._take(silence(device.asset_id, device.names, reason))
+        if len(device.names):  # what it sends may not be known beforehand
+            self._take(silence(device.asset_id, device.names, reason))
 
     async def put(self, batch: Batch) -> None:
         """Readings of a peer that can wait: returns when there is room for more."""
@@ -163,14 +197,33 @@ class SubscriberComponent(AdapterComponent):
 
     def _take(self, batch: Batch) -> None:
         outbox, time_us = self._box, now_us()
-        for signal in self._signals.look(self._reporter.signals(batch), batch, time_us):
-            outbox.put_signal(signal, batch.asset_id, self._signal_file.due)
-        due = self._reporter.select(batch, time.monotonic())
+        if self._adapter.can_wait:
+            self._repeats.took(batch)
+        known = self._repeats.count
+        new = self._repeats.without(batch, time.monotonic())
+        self.metrics.dropped.labels(intentional="true").inc(self._repeats.count - known)
+        if new is None:
+            outbox.after(batch.done)
+            return
+        batch = new
+        if not batch.is_history:
+            batch = self._with_signals(batch, time_us)
+        due = batch if batch.is_history else self._reporter.select(batch, time.monotonic())
         if due is None:
             outbox.after(batch.done)
         else:
             outbox.put(due, time_us, self._clock.now(time_us))
         self._push(outbox)
+
+    def _with_signals(self, batch: Batch, time_us: int) -> Batch:
+        """The batch, done when the log has what it makes besides readings, too: nobody sends it again after that."""
+        signals = self._signals.look(self._reporter.signals(batch), batch, time_us)
+        if not signals:
+            return batch
+        done = _after(len(signals) + 1, batch.done)
+        for signal in signals:
+            self._box.put_signal(signal, batch.asset_id, both(self._signal_file.due, done))
+        return replace(batch, done=done)
 
     def _wake(self) -> None:
         """In a thread of the client's: something was acknowledged; many of these make one look."""
@@ -190,14 +243,15 @@ class SubscriberComponent(AdapterComponent):
         )
 
     def _device_lines(self) -> list[str]:
-        sent = [record.state is DeviceState.ONLINE for record in self._records.values()]
+        # a copy: this is asked for in another thread, while assets turn up
+        sent = [record.state is DeviceState.ONLINE for record in list(self._records.values())]
         parts = [f"{sum(sent)} of {len(sent)} devices send"]
         return parts + [peer.reason for peer in self._peers.values() if not peer.is_connected]
 
     def _device_details(self) -> list[dict[str, object]]:
         return [
             device_details(self._devices.get(asset_id) or _unknown(asset_id), record)
-            for asset_id, record in self._records.items()
+            for asset_id, record in list(self._records.items())
         ]
 
 

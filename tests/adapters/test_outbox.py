@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streamforge.adapters.base import Batch
 from streamforge.adapters.outbox import TELEMETRY, Outbox
 from streamforge.codec import decode
+from streamforge.errors import Rejected
 from streamforge.model import Event, ReadingBatch, Severity, TimeQuality
 from streamforge.progress import Headers, OwnNumber, Partition
 from tests.samples import SOURCE, plain_names
@@ -203,3 +204,19 @@ def test_where_there_is_no_room_telemetry_goes_before_events() -> None:
         outbox.put_signal(event(number), "pump_1")
     assert outbox.dropped == 200
     assert outbox.dropped_signals > 0
+
+
+def test_who_waits_for_what_is_too_large_for_the_log_does_not_wait_for_ever() -> None:
+    happened: list[str] = []
+
+    class Narrow(Recorder):
+        def send(
+            self, place: Partition, key: bytes, value: bytes, headers: Headers, on_ack: Callable[[int], None]
+        ) -> None:
+            raise Rejected((0,), "too large")
+
+    outbox = Outbox(SOURCE, epoch=1)
+    outbox.put(scan(3, lambda: happened.append("done")), 1, TimeQuality.SYNCED)
+    outbox.pump(Narrow(), 1)
+    assert happened == ["done"]
+    assert (outbox.dropped, outbox.is_empty) == (3, True)

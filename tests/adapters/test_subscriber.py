@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,20 @@ class Radio(Subscriber[AdapterConfig]):
         self.script: list[Act | Batch | Exception] = []
         self.connected = 0
         self.put = 0
+        self.remark: list[str] = []
 
     @property
     def peers(self) -> Sequence[str]:
         return ("radio",)
+
+    def rules_of(self, asset_id: str, parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
+        return (ReportRule(deadband=0.0), SignalRule()) if asset_id == "ruled" and parameter == "door" else None
+
+    def remarks(self) -> Sequence[str]:
+        return self.remark
+
+    def details(self) -> dict[str, object]:
+        return {"frequency": 868}
 
     @property
     def devices(self) -> Sequence[Device]:
@@ -117,6 +128,10 @@ class Bench:
         self.unit = SubscriberComponent(self.radio, "radio", "line", connection=NOWHERE, state_directory=state)
         self.unit._link = self.log
         self.unit.open()
+
+    @property
+    def signals(self) -> list[Event | Alarm]:
+        return [record for _, record in self.log.records if isinstance(record, Event | Alarm)]
 
     def until(self, is_so: Callable[[], bool]) -> None:
         for _ in range(100):
@@ -241,3 +256,104 @@ def test_assets_that_turn_up_by_themselves_are_listed(bench: Bench) -> None:
     devices = bench.unit.health().details["devices"]
     assert [(one["asset_id"], one["state"]) for one in devices] == [("tank", "CONNECTING"), ("other", "ONLINE")]
     assert bench.unit.status().startswith("1 of 2 devices send")
+
+
+def test_rules_of_assets_that_turn_up_are_the_adapters(bench: Bench) -> None:
+    bench.radio.script = [batch(1.0, door, asset_id=asset) for asset in ("ruled", "other") for door in (0.0, 0.0, 1.0)]
+    bench.until(lambda: bench.radio.put == 6)
+    reported = [(one.source.asset_id, one.names.parameters) for one in bench.log.batches]
+    assert reported == [
+        ("ruled", ("level", "door")), ("ruled", ("level",)), ("ruled", ("level", "door")),
+        *[("other", ("level", "door"))] * 3,
+    ]  # fmt: skip
+    assert [record.message for record in bench.signals] == ["door: 0 -> 1"]
+
+
+def test_a_reading_that_makes_an_event_is_done_when_the_log_has_both(bench: Bench) -> None:
+    """Whoever sent it does not send it again after that."""
+    happened: list[str] = []
+    bench.radio.script = [batch(10.0), batch(20.0, 1.0, done=lambda: happened.append("done"))]
+    bench.until(lambda: len(bench.log.records) == 3)
+    for (topic, _), ack in zip(bench.log.records, bench.log.acks, strict=True):
+        if topic == "telemetry.raw":
+            ack(0)
+    bench.unit.step(threading.Event())
+    assert happened == []
+    bench.log.acknowledge()
+    bench.until(lambda: happened == ["done"])
+
+
+def test_what_a_source_tells_afterwards_is_reported_whole_and_makes_no_event(bench: Bench) -> None:
+    past = [replace(batch(10.0, door), is_history=True) for door in (0.0, 1.0, 1.0)]
+    bench.radio.script = [batch(10.0), *past, batch(10.0)]
+    bench.until(lambda: bench.radio.put == 5)
+    assert len(bench.log.batches) == 4, "the last is no change"
+    assert bench.signals == []
+
+
+def test_what_the_adapter_remarks_is_said_and_degrades_the_unit(bench: Bench) -> None:
+    bench.radio.script = [batch(10.0)]
+    bench.until(lambda: bool(bench.log.batches))
+    assert bench.radio.state_directory is not None
+    assert bench.unit.health().state is State.HEALTHY
+    assert bench.unit.health().details["source"] == {"frequency": 868}
+    bench.radio.remark = ["the antenna is wet"]
+    assert bench.unit.health().state is State.DEGRADED
+    assert bench.unit.status().endswith("the antenna is wet")
+
+
+def test_a_peer_that_sends_again_what_a_killed_process_had_on_the_log_does_not_double_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench, happened = Bench(tmp_path), []
+    bench.radio.script = [
+        replace(batch(level, done=lambda: happened.append("done")), device_times_us=(time_us,))
+        for level, time_us in ((10.0, 1), (20.0, 2))
+    ]
+    for _ in range(3):
+        bench.unit.step(threading.Event())
+    assert bench.radio.put == 0, "nothing is taken before the log has said what it has"
+    source = replace(bench.unit._source, asset_id="tank")
+    standing = ReadingBatch(
+        source=source,
+        epoch=1,
+        seq=1,
+        count_before=0,
+        gateway_time_us=1,
+        names=NAMES,
+        values=(10.0, 0.0),
+        device_times_us=(1,),
+    )
+    bench.unit._see(standing)
+    bench.unit._meet_log({}, {})
+    bench.until(lambda: bench.radio.put == 2)
+    assert [one.values[0] for one in bench.log.batches] == [20.0]
+    assert happened == ["done"], "the first is on the log already"
+    bench.unit.close()
+
+
+def test_a_silent_device_whose_parameters_nobody_knows_is_said_and_makes_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(TANK, names=names((), (), b""), rules=(), signals=())
+    monkeypatch.setattr(Radio, "devices", (bare,))
+    monkeypatch.setattr(subscriber, "LOOK_SECONDS", 0.05)
+    bench = Bench(tmp_path)
+    bench.until(lambda: bench.unit.health().details["devices"][0]["last_error"] == "no_signal")
+    assert bench.log.records == []
+    bench.unit.close()
+
+
+def test_what_comes_again_after_a_lost_connection_is_not_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its acknowledgement was lost with the connection."""
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench = Bench(tmp_path)
+    bench.unit._meet_log({}, {})
+    timed = replace(batch(10.0), asset_id="other", device_times_us=(1,))
+    bench.radio.script = [timed, NotConnected("radio: unplugged"), timed, replace(timed, device_times_us=(2,))]
+    bench.until(lambda: bench.radio.put == 3)
+    assert [one.device_times_us[0] for one in bench.log.batches if one.source.asset_id == "other"] == [1, 2]
+    bench.unit.close()

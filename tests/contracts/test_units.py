@@ -27,7 +27,7 @@ LIBRARIES = {
     "pymodbus": "modbus", "asyncua": "opcua", "paho": "mqtt", "serial": "serial", "psycopg": "sql",
     "bottle": "web",
 }  # fmt: skip
-USES = {"modbus-rtu": {"serial"}, "postgres": {"psycopg"}, "timescaledb": {"psycopg"}}
+USES = {"modbus-rtu": {"serial"}, "mqtt": {"paho"}, "postgres": {"psycopg"}, "timescaledb": {"psycopg"}}
 
 
 @dataclass(frozen=True)
