@@ -1,8 +1,9 @@
 """What an adapter is: it connects, reads, closes. It never loops, sleeps, retries, logs routine, or knows Kafka."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
@@ -118,6 +119,13 @@ class Adapter(ABC, Generic[C]):
     @abstractmethod
     async def close(self) -> None:
         """Let go of every connection; may be called at any time, also twice."""
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        """What the protocol itself counts or measures, for metrics: asset ("" = of the instance) and name -> value."""
+        return {}
+
+    def remember(self, directory: Path) -> None:
+        """The unit's own directory, for what must outlive the process; called once, before the first connection."""
 
 
 class Poller(Adapter[C]):

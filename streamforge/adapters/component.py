@@ -57,6 +57,7 @@ class AdapterComponent(ABC):
             pipeline_id=adapter.config.pipeline_id,
             hostname=os.uname().nodename,
         )
+        self._state_directory = state_directory
         self._epochs = Epochs(state_directory, self._adapter_id)
         self._link = Link(connection, self._adapter_id, tuple(topic.value for topic in adapter.topics))
         self._signal_file = SignalFile(state_directory)
@@ -70,6 +71,7 @@ class AdapterComponent(ABC):
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
+        self.metrics.gauges("protocol", "What the protocol counts or measures", ("asset_id", "name"), adapter.figures)
 
     @abstractmethod
     def _begin_work(self, outbox: Outbox) -> None:
@@ -92,6 +94,7 @@ class AdapterComponent(ABC):
 
     def open(self) -> None:
         """Make the loop and the tasks; peers and broker may be away."""
+        self._closing.remember(self._state_directory)
         self._loop = asyncio.new_event_loop()
         self._last_noted = time.monotonic()
         if self._epochs.is_known:

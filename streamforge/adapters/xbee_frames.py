@@ -18,7 +18,7 @@ class FrameReader:
     """Finds frames in what the line brings; `feed` takes any cut of it."""
 
     def __init__(self, *, is_escaped: bool) -> None:
-        self._is_escaped = is_escaped
+        self.is_escaped = is_escaped
         self._buffer = bytearray()
         self.frames = 0
         self.garbage_bytes = 0
@@ -27,7 +27,7 @@ class FrameReader:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The frame data of every frame that is now complete: the type byte and what follows, without checksum."""
         self._buffer += chunk
-        return self._found(self._next_escaped if self._is_escaped else self._next_plain)
+        return self._found(self._next_escaped if self.is_escaped else self._next_plain)
 
     def idle(self) -> list[bytes]:
         """The line is silent in the middle of a frame: what began it was none; frames may stand behind it."""

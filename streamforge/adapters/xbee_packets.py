@@ -3,6 +3,7 @@
 Names and layouts as in Digi's "Frame descriptions". Pure: frame data in, a packet out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 AT_COMMAND, REMOTE_COMMAND = 0x08, 0x17
@@ -163,7 +164,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip()
 
 
-_READERS = {
+_READERS: dict[int, tuple[int, Callable[[bytes], Packet]]] = {
     AT_ANSWER: (5, _at_answer),
     MODEM_STATUS: (2, lambda data: Status(code=data[1])),
     TRANSMIT_STATUS: (7, lambda data: Status(code=data[5], is_delivery=True)),

@@ -5,7 +5,7 @@ ALIASES = {
     "opc-ua": "opcua",
     "xbee-modbus": "xbee",
     "sparkplug-b": "sparkplug",
-    "lora": "lorawan",
+    "lorawan": "lora",
     "timescale": "timescaledb",
     "postgresql": "postgres",
 }

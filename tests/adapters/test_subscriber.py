@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,12 @@ class Radio(Subscriber[AdapterConfig]):
 
     async def close(self) -> None:
         pass
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        return {("tank", "rssi_dbm"): -70.0}
+
+    def remember(self, directory: Path) -> None:
+        (directory / "remembered").touch()
 
 
 class Log(Link):
@@ -241,3 +247,8 @@ def test_assets_that_turn_up_by_themselves_are_listed(bench: Bench) -> None:
     devices = bench.unit.health().details["devices"]
     assert [(one["asset_id"], one["state"]) for one in devices] == [("tank", "CONNECTING"), ("other", "ONLINE")]
     assert bench.unit.status().startswith("1 of 2 devices send")
+
+
+def test_what_the_protocol_counts_is_a_metric_and_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
+    assert b'streamforge_protocol{asset_id="tank",name="rssi_dbm"} -70.0' in bench.unit.metrics.text()
+    assert (tmp_path / "remembered").exists()
