@@ -77,13 +77,16 @@ class Form:
         self._entries = [entry for row in rows for entry in _entries(row, asset_id, natural, order)]
         self._kinds = {entry.kind for entry in self._entries}
         self._names = sorted({entry.name for entry in self._entries if entry.name})
+        self._wanted = {
+            kind: frozenset(entry.name for entry in self._entries if entry.name and entry.kind in {"", kind})
+            for kind in {"", *self._kinds}
+        }
         self._views: dict[tuple[str, bool, tuple[str, ...]], list[_View]] = {}
         _refuse_doubles(self._entries)
 
-    @property
-    def wanted(self) -> Sequence[str]:
-        """The names that rows read."""
-        return self._names
+    def wanted(self, kind: str) -> frozenset[str]:
+        """The names that rows read from messages of this kind."""
+        return self._wanted.get(kind, self._wanted[""])
 
     @property
     def assets(self) -> list[str]:
