@@ -115,6 +115,8 @@ class Adapter(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
+        # Where it may keep files; the runner says so before it connects. None = nowhere, as in a test.
+        self.state_directory: Path | None = None
 
     @abstractmethod
     async def close(self) -> None:
@@ -123,9 +125,6 @@ class Adapter(ABC, Generic[C]):
     def figures(self) -> Mapping[tuple[str, ...], float]:
         """What the protocol itself counts or measures, for metrics: asset ("" = of the instance) and name -> value."""
         return {}
-
-    def remember(self, directory: Path) -> None:
-        """The unit's own directory, for what must outlive the process; called once, before the first connection."""
 
 
 class Poller(Adapter[C]):

@@ -48,6 +48,7 @@ class AdapterComponent(ABC):
         state_directory: Path,
     ) -> None:
         self._closing = adapter
+        adapter.state_directory = state_directory
         self._kind = kind
         self._adapter_id = adapter.config.adapter_id or instance
         self._source = Source(
@@ -57,7 +58,6 @@ class AdapterComponent(ABC):
             pipeline_id=adapter.config.pipeline_id,
             hostname=os.uname().nodename,
         )
-        self._state_directory = state_directory
         self._epochs = Epochs(state_directory, self._adapter_id)
         self._link = Link(connection, self._adapter_id, tuple(topic.value for topic in adapter.topics))
         self._signal_file = SignalFile(state_directory)
@@ -94,7 +94,6 @@ class AdapterComponent(ABC):
 
     def open(self) -> None:
         """Make the loop and the tasks; peers and broker may be away."""
-        self._closing.remember(self._state_directory)
         self._loop = asyncio.new_event_loop()
         self._last_noted = time.monotonic()
         if self._epochs.is_known:

@@ -6,7 +6,7 @@ It only receives. Devices that join over the air (OTAA) and downlinks are a netw
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from time import monotonic
 
 from streamforge.adapters.base import Batch, Device, Inbox, Refused, Subscriber
@@ -55,18 +55,19 @@ class Lora(Subscriber[LoraConfig]):
     def devices(self) -> Sequence[Device]:
         return self._devices
 
-    def remember(self, directory: Path) -> None:
-        if self.config.source.transport == SEMTECH_UDP:
-            self._counters = FrameCounters(directory)
-
     async def connect(self, peer: str) -> None:  # noqa: ARG002 - there is one
         if self.config.source.transport == SEMTECH_UDP:
-            if self._counters:
-                self._network.open(self._counters)
+            if self._counters is None and self.state_directory is not None:
+                self._counters = FrameCounters(self.state_directory)
+            self._network.open(self._counters)
             await self._udp.open()
         else:
             self._serial.open()
-            await self._greet()
+            try:
+                await self._greet()
+            except NotConnected:
+                self._serial.close()  # whoever looks for the reason may open it meanwhile
+                raise
 
     async def listen(self, peer: str, inbox: Inbox) -> None:  # noqa: ARG002 - there is one
         if self.config.source.transport == SEMTECH_UDP:
@@ -78,7 +79,8 @@ class Lora(Subscriber[LoraConfig]):
         self._udp.close()
         self._serial.close()
         if self._counters:
-            self._counters.close()
+            with suppress(OSError):
+                self._counters.close()
 
     def figures(self) -> Mapping[tuple[str, ...], float]:
         own = {
@@ -103,11 +105,19 @@ class Lora(Subscriber[LoraConfig]):
 
     async def _listen_to_gateways(self, inbox: Inbox) -> None:
         received = await self._udp.read(QUIET_SECONDS)
-        if self._counters and monotonic() - self._synced_seconds >= SYNC_SECONDS:
-            self._synced_seconds = monotonic()
-            await asyncio.to_thread(self._counters.sync)
+        await self._sync()
         if received:
             self._take_datagram(*received, inbox)
+
+    async def _sync(self) -> None:
+        """Counters to the disk, now and then. A disk that does not take them is counted: it must not cost readings."""
+        if self._counters is None or monotonic() - self._synced_seconds < SYNC_SECONDS:
+            return
+        self._synced_seconds = monotonic()
+        try:
+            await asyncio.to_thread(self._counters.sync)
+        except OSError:
+            self._counts["counters_not_saved"] += 1
 
     def _take_datagram(self, raw: bytes, sender: Address, inbox: Inbox) -> None:
         try:

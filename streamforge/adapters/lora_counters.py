@@ -6,7 +6,7 @@ brought to the disk every few seconds, so a power cut can bring back the last of
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class FrameCounters:
         """The counter of the last accepted frame, -1 = none."""
         return self._counters.get(key, -1)
 
-    def open(self, keys: Mapping[str, int]) -> None:
+    def open(self, keys: Iterable[str]) -> None:
         """Make room for these keys. Those of devices that are gone are kept. Raises OSError."""
         self._counters = {**dict.fromkeys(keys, -1), **self._counters}
         self._places = {key: place * _LINE_BYTES for place, key in enumerate(self._counters)}

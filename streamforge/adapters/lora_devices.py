@@ -54,10 +54,13 @@ class LorawanNetwork:
         self._counters: FrameCounters | None = None
         self.counts: Counter[str] = Counter()
 
-    def open(self, counters: FrameCounters) -> None:
-        """Take up the sessions where the file has them, once. Raises OSError."""
-        if self._counters is not None:
+    def open(self, counters: FrameCounters | None) -> None:
+        """Take up the sessions where the file has them, once; None = there is no place for a file. Raises OSError."""
+        if self._sessions:
             return
+        if counters:
+            counters.open(counter_key(address, key_of(node.row.nwk_skey)) for address, node in self._nodes.items())
+            self._counters = counters
         for address, node in self._nodes.items():
             row, nwk_skey = node.row, key_of(node.row.nwk_skey)
             key = self._keys[address] = counter_key(address, nwk_skey)
@@ -65,11 +68,9 @@ class LorawanNetwork:
                 address,
                 nwk_skey,
                 key_of(row.app_skey),
-                counter=counters.get(key),
+                counter=counters.get(key) if counters else -1,
                 accepts_reset=row.accept_counter_reset,
             )
-        counters.open(dict.fromkeys(self._keys.values(), -1))
-        self._counters = counters
 
     def take(self, heard: Reception, now_seconds: float, time_us: int) -> list[Batch]:
         """The readings of a frame, where it is one of ours that is new. Raises ValueError where it is cut short.

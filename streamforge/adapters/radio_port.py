@@ -1,6 +1,7 @@
 """The serial port of a radio module: the one place where it is opened, read, written and lost."""
 
 import asyncio
+import errno
 import os
 from contextlib import suppress
 
@@ -74,4 +75,7 @@ def _set(ready: "asyncio.Future[None]") -> None:
 
 
 def _reason(error: Exception) -> str:
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.EAGAIN, errno.EBUSY}:
+        return "the port is in use by another process"
+    return os.strerror(number) if number else str(error)

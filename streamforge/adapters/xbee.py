@@ -63,7 +63,11 @@ class Xbee(Subscriber[XbeeConfig]):
         self._early = []
         self._names_seconds = -inf
         mode = self.config.source.api_mode
-        self._reader = await self._greet() if mode == "auto" else FrameReader(is_escaped=mode == "2")
+        try:
+            self._reader = await self._greet() if mode == "auto" else FrameReader(is_escaped=mode == "2")
+        except NotConnected:
+            self._port.close()  # whoever looks for the reason may open it meanwhile
+            raise
         self._heard_seconds = monotonic()
 
     async def listen(self, peer: str, inbox: Inbox) -> None:  # noqa: ARG002 - there is one

@@ -38,6 +38,12 @@ def _poller(name: str) -> Principal:
     return Principal(name=name, writes=(Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW))
 
 
+def _subscriber(name: str) -> Principal:
+    """An adapter whose peers send by themselves: what cannot be read goes to the dead letters."""
+    poller = _poller(name)
+    return Principal(name=name, writes=(*poller.writes, Topic.DLQ_TELEMETRY))
+
+
 def _sink(name: str) -> Principal:
     return Principal(name=name, reads=DELIVERED, writes=(Topic.DLQ_TELEMETRY,))
 
@@ -48,6 +54,8 @@ PRINCIPALS = (
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
     _poller("adapter-modbus-tcp"),
+    _subscriber("adapter-xbee"),
+    _subscriber("adapter-lora"),
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),

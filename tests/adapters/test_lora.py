@@ -17,6 +17,7 @@ from streamforge.adapters.lora_config import LoraConfig, LoraDevice, LoraRow, Lo
 from streamforge.config import kind_of, load
 from streamforge.errors import ConfigError, NotConnected
 from tests.adapters.lorawan_device import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
+from tests.adapters.mutations import FEW, MANY, campaign
 from tests.adapters.radio_peers import Kept, Pty, until
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "lora").iterdir())
@@ -53,7 +54,7 @@ class Gateway:
 async def running(config: LoraConfig, state: Path) -> AsyncIterator[tuple[Lora, Kept]]:
     """The adapter, listening as the runner lets it."""
     adapter, inbox = Lora(config), Kept()
-    adapter.remember(state)
+    adapter.state_directory = state
     (peer,) = adapter.peers
     await adapter.connect(peer)
 
@@ -237,6 +238,24 @@ def test_a_flood_of_datagrams_takes_a_bounded_place(tmp_path: Path) -> None:
         assert adapter.figures()["", "dropped_datagrams"] == 5_000 - 1_024
 
     run(main)
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_mutated_datagrams_neither_crash_nor_stick_nor_grow(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way from the socket to the readings; then a good frame is read."""
+    tags = (*TANK.tags, LoraRow(param="warm", at="LPP1.TEMPERATURE", fport=2))
+    adapter, inbox = Lora(replace(CONFIG, devices=(replace(TANK, tags=tags),))), Kept()
+    adapter._network.open(None)
+    monkeypatch.setattr(inbox, "refuse", lambda refused: None)
+
+    def take(datagram: bytes) -> None:
+        adapter._take_datagram(datagram, ("127.0.0.1", 1), inbox)
+
+    good = [push_data(uplink(counter, b"\x01\x67\x00\x10", counter % 3 or None)) for counter in range(1, 50)]
+    campaign(good, count, take)
+    assert len(inbox.batches) <= 50, "each frame is read once, and no mutated one"
+    take(push_data(uplink(100, b"\0\7")))
+    assert inbox.batches[-1].values == (7,)
 
 
 def serial(path: str, **changes: Any) -> LoraConfig:

@@ -11,7 +11,7 @@ A, B = counter_key(0x49BE7DF1, b"k" * 16), counter_key(0x49BE7DF2, b"k" * 16)
 
 def opened(directory: Path, *keys: str) -> FrameCounters:
     counters = FrameCounters(directory)
-    counters.open(dict.fromkeys(keys, -1))
+    counters.open(keys)
     return counters
 
 

@@ -77,9 +77,6 @@ class Radio(Subscriber[AdapterConfig]):
     def figures(self) -> Mapping[tuple[str, ...], float]:
         return {("tank", "rssi_dbm"): -70.0}
 
-    def remember(self, directory: Path) -> None:
-        (directory / "remembered").touch()
-
 
 class Log(Link):
     """A log in memory that acknowledges when told to."""
@@ -251,4 +248,4 @@ def test_assets_that_turn_up_by_themselves_are_listed(bench: Bench) -> None:
 
 def test_what_the_protocol_counts_is_a_metric_and_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
     assert b'streamforge_protocol{asset_id="tank",name="rssi_dbm"} -70.0' in bench.unit.metrics.text()
-    assert (tmp_path / "remembered").exists()
+    assert bench.radio.state_directory == tmp_path

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,12 +12,16 @@ from typing import Any
 import pytest
 
 from streamforge.adapters import xbee
+from streamforge.adapters.base import Batch
+from streamforge.adapters.tags import DataType
 from streamforge.adapters.xbee import Xbee
 from streamforge.adapters.xbee_config import NodeRow, XbeeConfig, XbeeRow, XbeeSource
 from streamforge.adapters.xbee_frames import frame
+from streamforge.adapters.xbee_nodes import MOST_NODES
 from streamforge.config import kind_of, load
 from streamforge.errors import ConfigError, NotConnected
 from streamforge.model import Quality
+from tests.adapters.mutations import FEW, MANY, campaign
 from tests.adapters.radio_peers import Kept, XbeeModule, until
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "xbee").iterdir())
@@ -242,6 +247,55 @@ def test_frames_that_come_with_the_answer_of_the_mode_are_not_lost() -> None:
         module.unplug()
 
     run(main)
+
+
+def test_a_port_that_another_process_has_is_said() -> None:
+    async def main() -> None:
+        module = XbeeModule(1)
+        first, second = (Xbee(settings(path=module.path)) for _ in range(2))
+        await first.connect(module.path)
+        with pytest.raises(NotConnected, match=f"{module.path}: the port is in use by another process"):
+            await second.connect(module.path)
+        await first.close()
+        module.unplug()
+
+    run(main)
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_mutated_frames_neither_crash_nor_stick_nor_grow(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way from the line to the readings; then a good frame is read."""
+    row = replace(
+        LEVEL, header_bytes=1, seq_at=2, tags=(*LEVEL.tags, XbeeRow(param="text", at="HR2:9", type=DataType.STRING))
+    )
+    adapter, batches = Xbee(settings(row)), Counter[str]()
+    monkeypatch.setattr(adapter._port, "write", lambda _: None)
+
+    def offer(batch: Batch) -> None:
+        batches["batches"] += len(batch.values) > 0
+
+    inbox = Kept()
+    monkeypatch.setattr(inbox, "offer", offer)
+    monkeypatch.setattr(inbox, "refuse", lambda refused: None)
+
+    def take(line: bytes) -> None:
+        for body in adapter._reader.feed(line):
+            adapter._take(body, inbox)
+
+    good = [
+        *(received(bytes([number]) * 40) for number in range(100)),
+        b"\x91" + bytes.fromhex(NODE) + bytes(9),
+        b"\x92" + bytes.fromhex(NODE) + bytes(9),
+    ]
+    good += [b"\x88\x03ND\x00" + bytes(20), b"\x88\x02DB\x00\x40", b"\x95" + bytes(30), b"\x8a\x00", b"\x8b" + bytes(6)]
+    campaign([frame(body) for body in good], count, take)
+    assert batches["batches"] > count / 20
+    assert len(adapter._table._found) + len(adapter._table._names) <= 2 * MOST_NODES
+    adapter._reader.idle()
+    before = batches["batches"]
+    take(frame(received(b"\x01\x02\x03\x04\x05")))
+    take(frame(received(b"\x01\x02\x04\x04\x05")))
+    assert batches["batches"] > before
 
 
 def test_every_configured_device_is_watched_for_silence() -> None:
