@@ -183,7 +183,7 @@ class Xbee(Subscriber[XbeeConfig]):
         if isinstance(packet, Sample):
             batches: list[Batch] | None = node.fields(dict(packet.pins), now_us())
         elif node.is_for(packet):
-            batches = node.take(packet.payload, monotonic(), now_us())
+            batches = node.take(packet, monotonic(), now_us())
         else:
             self._counts["frames_of_other_applications"] += 1
             return

@@ -19,9 +19,30 @@ REMEMBERED_NUMBERS = 16
 REPEATS_SECONDS = 60.0
 
 
+@dataclass(slots=True)
+class _Numbers:
+    """The last numbers of messages of one address."""
+
+    seen: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_NUMBERS))
+    heard_seconds: float = -inf
+
+    def is_repeated(self, number: int, now_seconds: float) -> bool:
+        """Whether the number came just before; it is remembered."""
+        if now_seconds - self.heard_seconds > REPEATS_SECONDS:
+            self.seen.clear()
+        self.heard_seconds = now_seconds
+        if number in self.seen:
+            return True
+        self.seen.append(number)
+        return False
+
+
 @dataclass(slots=True, kw_only=True)
 class XbeeNode:
-    """One configured node. Times are of the monotonic clock."""
+    """One row of the configuration and what is remembered of its node, or of all whose addresses begin as it says.
+
+    Times are of the monotonic clock.
+    """
 
     row: NodeRow
     form: Form
@@ -33,7 +54,7 @@ class XbeeNode:
     duplicates: int = 0
     rssi_dbm: int = 0
     rssi_seconds: float = -inf
-    _numbers: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_NUMBERS))
+    _numbers: dict[int, _Numbers] = field(default_factory=dict)
 
     def is_for(self, data: Data) -> bool:
         """Whether the bytes are for the application that the configuration names; plain data always is."""
@@ -43,9 +64,10 @@ class XbeeNode:
             and (ends.destination, ends.cluster, ends.profile) == (row.destination_endpoint, row.cluster, row.profile)
         )
 
-    def take(self, payload: bytes, now_seconds: float, time_us: int) -> list[Batch] | None:
+    def take(self, data: Data, now_seconds: float, time_us: int) -> list[Batch] | None:
         """The readings of a message; None = it came before."""
-        if self._is_repeated(payload, now_seconds):
+        payload = data.payload
+        if self._is_repeated(data, now_seconds):
             self.duplicates += 1
             return None
         self.messages += 1
@@ -63,16 +85,13 @@ class XbeeNode:
         self.rssi_dbm, self.rssi_seconds = rssi_dbm, now_seconds
         return self.fields({RSSI: rssi_dbm}, time_us)
 
-    def _is_repeated(self, payload: bytes, now_seconds: float) -> bool:
+    def _is_repeated(self, data: Data, now_seconds: float) -> bool:
         place = self.row.seq_at
-        if place is None or place >= len(payload):
+        if place is None or place >= len(data.payload):
             return False
-        if now_seconds - self.heard_seconds > REPEATS_SECONDS:
+        if data.node not in self._numbers and len(self._numbers) >= MOST_NODES:
             self._numbers.clear()
-        if payload[place] in self._numbers:
-            return True
-        self._numbers.append(payload[place])
-        return False
+        return self._numbers.setdefault(data.node, _Numbers()).is_repeated(data.payload[place], now_seconds)
 
     def registers(self, now_seconds: float) -> list[int]:
         """The image of its last message; then age in seconds, quality, messages modulo 65536, signal in dBm."""

@@ -18,6 +18,7 @@ from streamforge.adapters.xbee import Xbee
 from streamforge.adapters.xbee_config import NodeRow, XbeeConfig, XbeeRow, XbeeSource
 from streamforge.adapters.xbee_frames import frame
 from streamforge.adapters.xbee_nodes import MOST_NODES
+from streamforge.adapters.xbee_packets import Data
 from streamforge.config import kind_of, load
 from streamforge.errors import ConfigError, NotConnected
 from streamforge.model import Quality
@@ -343,11 +344,23 @@ def test_the_name_of_the_documents_is_the_kind() -> None:
     assert kind_of("xbee_modbus") == "xbee"
 
 
+def test_numbers_are_those_of_one_node_and_forgotten_after_a_while() -> None:
+    row = replace(LEVEL, node_id="0013A200", seq_at=0)
+    node = Xbee(settings(row))._table.nodes[0]
+
+    def is_new(address: int, number: int, now_seconds: float) -> bool:
+        return node.take(Data(node=address, payload=bytes([number, 0])), now_seconds, 1) is not None
+
+    assert [is_new(1, 7, 0.0), is_new(2, 7, 0.0), is_new(1, 7, 1.0), is_new(1, 8, 1.0)] == [True, True, False, True]
+    assert is_new(1, 7, 62.0), "a node that was restarted begins anew"
+    assert [is_new(3, number % 256, 0.0) for number in range(300)] == [True] * 300
+
+
 def test_silence_of_a_node_is_bad(tmp_path: Path) -> None:
     """Also in the image: a PLC sees the age and the quality."""
     node = Xbee(settings(LEVEL))._table.nodes[0]
     assert node.registers(0.0)[:1] + node.registers(0.0)[200:] == [0xFFFF, 0xFFFF, Quality.BAD, 0, 0]
-    node.take(b"\x00\x07", 10.0, 1)
+    node.take(Data(node=1, payload=b"\x00\x07"), 10.0, 1)
     node.signal(-70, 10.0, 1)
     assert node.registers(100.0)[:2] + node.registers(100.0)[200:] == [7, 0xFFFF, 90, Quality.GOOD, 1, 0x10000 - 70]
     assert node.registers(131.0)[201] == Quality.BAD
