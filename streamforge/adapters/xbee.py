@@ -10,23 +10,16 @@ from math import inf
 from time import monotonic
 
 from streamforge.adapters.base import Batch, Device, Inbox, Refused, Subscriber
-from streamforge.adapters.radio_port import RadioPort
 from streamforge.adapters.virtual_modbus import VirtualModbus
 from streamforge.adapters.xbee_config import XbeeConfig
-from streamforge.adapters.xbee_frames import FrameReader, frame
+from streamforge.adapters.xbee_line import XbeeLine
 from streamforge.adapters.xbee_nodes import NodeTable, XbeeNode, devices_of
-from streamforge.adapters.xbee_packets import Answer, Data, Node, Packet, Sample, Status, discovered, parse, query
+from streamforge.adapters.xbee_packets import Answer, Data, Node, Packet, Sample, Status, discovered, parse
 from streamforge.clock import now_us
-from streamforge.errors import NotConnected
 
-# A frame at 9600 baud takes a third of this, so a pause inside one means that it will never end.
-QUIET_SECONDS = 1.0
-GREETINGS = 3
-ASK_ALIVE_SECONDS = 30.0
-DEAD_SECONDS = 40.0
 ASK_NAMES_SECONDS = 60.0
 ASK_SIGNAL_SECONDS = 2.0
-_AP, _DB, _ND = 1, 2, 3
+_DB, _ND = 2, 3
 
 
 class Xbee(Subscriber[XbeeConfig]):
@@ -38,15 +31,14 @@ class Xbee(Subscriber[XbeeConfig]):
         super().__init__(config)
         source = config.source
         self._path = source.xbee_port
-        self._port = RadioPort(source.xbee_port, source.baud_rate)
+        self._line = XbeeLine(source.xbee_port, source.baud_rate, source.api_mode)
         self._table = NodeTable(config)
         self._devices = devices_of(self._table.nodes)
         self._server = self._virtual_modbus(config.virtual_modbus.listen)
-        self._reader = FrameReader(is_escaped=source.api_mode == "2")
-        self._early: list[bytes] = []
         self._counts: Counter[str] = Counter()
-        self._heard_seconds = self._names_seconds = self._signal_seconds = -inf
+        self._names_seconds = self._signal_seconds = -inf
         self._signal_of: XbeeNode | None = None
+        self._last_heard: XbeeNode | None = None
 
     @property
     def peers(self) -> Sequence[str]:
@@ -59,34 +51,26 @@ class Xbee(Subscriber[XbeeConfig]):
     async def connect(self, peer: str) -> None:  # noqa: ARG002 - there is one
         if self._server:
             await self._server.open()
-        self._port.open()
-        self._early = []
         self._names_seconds = -inf
-        mode = self.config.source.api_mode
-        try:
-            self._reader = await self._greet() if mode == "auto" else FrameReader(is_escaped=mode == "2")
-        except NotConnected:
-            self._port.close()  # whoever looks for the reason may open it meanwhile
-            raise
-        self._heard_seconds = monotonic()
+        await self._line.open()
 
     async def listen(self, peer: str, inbox: Inbox) -> None:  # noqa: ARG002 - there is one
-        self._ask()
-        chunk = b"" if self._early else await self._port.read(QUIET_SECONDS)
-        bodies, self._early = self._early, []
-        bodies += self._reader.feed(chunk) if chunk else self._reader.idle()
-        if chunk:
-            self._heard_seconds = monotonic()
-        for body in bodies:
+        if self._table.unresolved and monotonic() - self._names_seconds >= ASK_NAMES_SECONDS:
+            self._names_seconds = monotonic()
+            self._line.ask("ND", _ND)
+        self._last_heard = None
+        for body in await self._line.read():
             self._take(body, inbox)
+        if self._last_heard:
+            self._ask_signal(self._last_heard)
 
     async def close(self) -> None:
-        self._port.close()
+        self._line.close()
         if self._server:
             await self._server.close()
 
     def figures(self) -> Mapping[tuple[str, ...], float]:
-        reader, nodes = self._reader, self._table.nodes
+        reader, nodes = self._line.reader, self._table.nodes
         own = {
             "frames": reader.frames,
             "checksum_errors": reader.checksum_errors,
@@ -110,39 +94,6 @@ class Xbee(Subscriber[XbeeConfig]):
             if node.row.unit_id is not None
         }
         return VirtualModbus(listen, units)
-
-    async def _greet(self) -> FrameReader:
-        """Ask for the API mode; both readings of the line are followed until the answer says which is the right one."""
-        readers = {1: FrameReader(is_escaped=False), 2: FrameReader(is_escaped=True)}
-        found: dict[int, list[bytes]] = {1: [], 2: []}
-        for _ in range(GREETINGS):
-            self._port.write(frame(query("AP", _AP)))
-            until = monotonic() + QUIET_SECONDS
-            while monotonic() < until:
-                chunk = await self._port.read(max(0.001, until - monotonic()))
-                for mode, reader in readers.items():
-                    found[mode] += reader.feed(chunk)
-                mode = _api_mode(body for bodies in found.values() for body in bodies)
-                if mode in readers:
-                    self._early = found[mode]
-                    return readers[mode]
-        rate = self.config.source.baud_rate
-        raise NotConnected(f"{self._path}: no XBee module in API mode 1 or 2 answers at {rate} baud")
-
-    def _ask(self) -> None:
-        """Ask the module what is due: names, whether it is alive. Raises NotConnected where it is not."""
-        now = monotonic()
-        if self._table.unresolved and now - self._names_seconds >= ASK_NAMES_SECONDS:
-            self._names_seconds = now
-            self._port.write(self._framed("ND", _ND))
-        silent_seconds = now - self._heard_seconds
-        if self.config.source.api_mode == "auto" and silent_seconds >= ASK_ALIVE_SECONDS:
-            if silent_seconds >= DEAD_SECONDS:
-                raise NotConnected(f"{self._path}: the module does not answer any more")
-            self._port.write(self._framed("AP", _AP))
-
-    def _framed(self, command: str, frame_id: int) -> bytes:
-        return frame(query(command, frame_id), is_escaped=self._reader.is_escaped)
 
     def _take(self, body: bytes, inbox: Inbox) -> None:
         try:
@@ -174,7 +125,7 @@ class Xbee(Subscriber[XbeeConfig]):
         return answer
 
     def _heard(self, packet: Data | Sample, inbox: Inbox) -> None:
-        node = self._table.find(packet.node)
+        node = self._last_heard = self._table.find(packet.node)
         if node is not self._signal_of:
             self._signal_of = None  # the answer may now be about another node's message
         if node is None:
@@ -190,27 +141,14 @@ class Xbee(Subscriber[XbeeConfig]):
         if batches is not None and not batches:
             self._counts["messages_without_rows"] += 1
         _offer(inbox, batches or ())
-        self._ask_signal(node)
 
     def _ask_signal(self, node: XbeeNode) -> None:
-        """How strong was that? Asked now and then, for the question takes its time on the serial line."""
+        """How strong was that? The module knows it of the last message alone; asked now and then, for it takes time."""
         now, interval_seconds = monotonic(), self.config.source.rssi_interval_s
         is_asked = self._signal_of is not None and now - self._signal_seconds < ASK_SIGNAL_SECONDS
         if interval_seconds and not is_asked and now - node.rssi_seconds >= interval_seconds:
             self._signal_of, self._signal_seconds = node, now
-            self._port.write(self._framed("DB", _DB))
-
-
-def _api_mode(bodies: Iterable[bytes]) -> int:
-    """What the module says of its API mode; 0 = nothing yet."""
-    for body in bodies:
-        try:
-            packet = parse(body)
-        except ValueError:
-            continue
-        if isinstance(packet, Answer) and packet.command == "AP" and not packet.status and packet.data:
-            return packet.data[-1]
-    return 0
+            self._line.ask("DB", _DB)
 
 
 def _offer(inbox: Inbox, batches: Iterable[Batch]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamforge.adapters import xbee
+from streamforge.adapters import xbee_line
 from streamforge.adapters.base import Batch
 from streamforge.adapters.tags import DataType
 from streamforge.adapters.xbee import Xbee
@@ -178,7 +178,7 @@ def test_the_most_exact_row_has_the_node() -> None:
 
 
 def test_a_silent_port_is_not_connected_and_says_at_which_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xbee, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(xbee_line, "QUIET_SECONDS", 0.02)
 
     async def main() -> None:
         module = XbeeModule(1)
@@ -194,9 +194,9 @@ def test_a_silent_port_is_not_connected_and_says_at_which_rate(monkeypatch: pyte
 
 
 def test_a_module_that_falls_dumb_is_not_connected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xbee, "QUIET_SECONDS", 0.02)
-    monkeypatch.setattr(xbee, "ASK_ALIVE_SECONDS", 0.05)
-    monkeypatch.setattr(xbee, "DEAD_SECONDS", 0.2)
+    monkeypatch.setattr(xbee_line, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(xbee_line, "ASK_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(xbee_line, "DEAD_SECONDS", 0.2)
 
     async def main() -> None:
         module = XbeeModule(1)
@@ -270,7 +270,7 @@ def test_mutated_frames_neither_crash_nor_stick_nor_grow(count: int, monkeypatch
         LEVEL, header_bytes=1, seq_at=2, tags=(*LEVEL.tags, XbeeRow(param="text", at="HR2:9", type=DataType.STRING))
     )
     adapter, batches = Xbee(settings(row)), Counter[str]()
-    monkeypatch.setattr(adapter._port, "write", lambda _: None)
+    monkeypatch.setattr(adapter._line._port, "write", lambda _: None)
 
     def offer(batch: Batch) -> None:
         batches["batches"] += len(batch.values) > 0
@@ -280,7 +280,7 @@ def test_mutated_frames_neither_crash_nor_stick_nor_grow(count: int, monkeypatch
     monkeypatch.setattr(inbox, "refuse", lambda refused: None)
 
     def take(line: bytes) -> None:
-        for body in adapter._reader.feed(line):
+        for body in adapter._line.reader.feed(line):
             adapter._take(body, inbox)
 
     good = [
@@ -292,7 +292,7 @@ def test_mutated_frames_neither_crash_nor_stick_nor_grow(count: int, monkeypatch
     campaign([frame(body) for body in good], count, take)
     assert batches["batches"] > count / 20
     assert len(adapter._table._found) + len(adapter._table._names) <= 2 * MOST_NODES
-    adapter._reader.idle()
+    adapter._line.reader.idle()
     before = batches["batches"]
     take(frame(received(b"\x01\x02\x03\x04\x05")))
     take(frame(received(b"\x01\x02\x04\x04\x05")))
