@@ -23,6 +23,7 @@ from streamforge.errors import NotConnected
 
 QUIET_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
+FIRST_CALL_SECONDS = 30.0
 
 
 class Lora(Subscriber[LoraConfig]):
@@ -46,6 +47,8 @@ class Lora(Subscriber[LoraConfig]):
         self._synced_seconds = 0.0
         self._last: LoraNode | None = None
         self._early: list[Heard] = []
+        self._first: list[tuple[bytes, Address]] = []
+        self._called_seconds = 0.0
 
     @property
     def peers(self) -> Sequence[str]:
@@ -61,6 +64,7 @@ class Lora(Subscriber[LoraConfig]):
                 self._counters = FrameCounters(self.state_directory)
             self._network.open(self._counters)
             await self._udp.open()
+            await self._hear_a_gateway()
         else:
             self._serial.open()
             try:
@@ -103,11 +107,32 @@ class Lora(Subscriber[LoraConfig]):
             return E22(has_crc=source.framing == "length_crc")
         return Rak() if source.modem == "rak" else Rn2483()
 
+    async def _hear_a_gateway(self) -> None:
+        """An address that nobody sends to is no connection. Raises NotConnected where no gateway calls in time."""
+        timeout_seconds = self.config.source.gateway_timeout_s
+        until = monotonic() + min(timeout_seconds, FIRST_CALL_SECONDS)
+        while timeout_seconds and not self._first:
+            received = await self._udp.read(max(0.0, until - monotonic()))
+            if received and self._is_of_gateway(received[0]):
+                self._first.append(received)
+            elif monotonic() >= until:
+                raise NotConnected(f"{self.config.source.listen}: no gateway sends here")
+        self._called_seconds = monotonic()
+
+    def _is_of_gateway(self, raw: bytes) -> bool:
+        try:
+            return parse(raw).gateway in self._gateways
+        except ValueError:
+            return False
+
     async def _listen_to_gateways(self, inbox: Inbox) -> None:
-        received = await self._udp.read(QUIET_SECONDS)
+        received = self._first.pop() if self._first else await self._udp.read(QUIET_SECONDS)
         await self._sync()
         if received:
             self._take_datagram(*received, inbox)
+        silent_seconds = monotonic() - self._called_seconds
+        if 0.0 < self.config.source.gateway_timeout_s < silent_seconds:
+            raise NotConnected(f"{self.config.source.listen}: no gateway has called for {silent_seconds:.0f} s")
 
     async def _sync(self) -> None:
         """Counters to the disk, now and then. A disk that does not take them is counted: it must not cost readings."""
@@ -125,6 +150,7 @@ class Lora(Subscriber[LoraConfig]):
             if datagram.gateway not in self._gateways:
                 self._counts["datagrams_of_unknown_gateways"] += 1
                 return
+            self._called_seconds = monotonic()
             if datagram.acknowledgement:
                 self._udp.write(datagram.acknowledgement, sender)
             found, others = receptions(datagram.body) if datagram.kind == PUSH_DATA else ([], 0)

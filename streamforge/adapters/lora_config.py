@@ -46,6 +46,7 @@ class LoraSource:
     transport: Literal["semtech_udp", "serial"]
     listen: str = "0.0.0.0:1700"
     gateways: tuple[str, ...] = ()
+    gateway_timeout_s: Seconds = 120.0
     lora_port: str = ""
     baud_rate: Annotated[int, Bounds(1200, 921_600)] = 115_200
     modem: Literal["rak", "rn2483", "e22"] = "rak"

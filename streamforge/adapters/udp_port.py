@@ -26,8 +26,9 @@ class UdpPort(asyncio.DatagramProtocol):
         return port
 
     async def open(self) -> None:
-        """Bind the address. Raises NotConnected where it cannot be had."""
-        self.close()
+        """Bind the address, if it is not yet. Raises NotConnected where it cannot be had."""
+        if self._transport is not None:
+            return
         loop, address = asyncio.get_running_loop(), (self._host, self._port)
         try:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address)

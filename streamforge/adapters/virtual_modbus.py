@@ -47,7 +47,8 @@ class VirtualModbus:
         self._listen = listen
         self._units = units
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        # The clients, the one that is silent for longest first.
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     @property
     def port(self) -> int:
@@ -70,20 +71,24 @@ class VirtualModbus:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            for writer in list(self._writers):
-                writer.close()
+            clients, self._clients = self._clients, {}
+            for writer in clients:
+                writer.transport.abort()
+            await asyncio.gather(*(task for task in clients.values() if task), return_exceptions=True)
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= MOST_CONNECTIONS:
-            writer.close()
-            return
-        self._writers.add(writer)
+        """One client. One too many costs the connection that was silent for longest: it may be half of one only."""
+        if len(self._clients) >= MOST_CONNECTIONS:
+            oldest = next(iter(self._clients))
+            del self._clients[oldest]
+            oldest.transport.abort()
+        self._clients[writer] = asyncio.current_task()
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 await self._converse(reader, writer)
         finally:
-            self._writers.discard(writer)
+            self._clients.pop(writer, None)
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,6 +99,8 @@ class VirtualModbus:
             if header[2:4] != b"\0\0" or not 2 <= length <= 254:
                 return
             body = answer(await reader.readexactly(length), self._units)
+            if writer in self._clients:
+                self._clients[writer] = self._clients.pop(writer)
             writer.write(header[:4] + len(body).to_bytes(2, "big") + body)
             await writer.drain()
 

@@ -21,7 +21,7 @@ from tests.adapters.mutations import FEW, MANY, campaign
 from tests.adapters.radio_peers import Kept, Pty, until
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "lora").iterdir())
-SOURCE = LoraSource(transport="semtech_udp", listen="127.0.0.1:0", gateways=(GATEWAY.upper(),))
+SOURCE = LoraSource(transport="semtech_udp", listen="127.0.0.1:0", gateways=(GATEWAY.upper(),), gateway_timeout_s=0.0)
 TANK = LoraDevice(
     asset_id="tank",
     dev_addr=DEV_ADDR,
@@ -98,7 +98,7 @@ def test_case(case: Path, tmp_path: Path) -> None:
 
     async def main() -> None:
         modem = Modem()
-        source = replace(config.source, listen="127.0.0.1:0", lora_port=modem.path)
+        source = replace(config.source, listen="127.0.0.1:0", lora_port=modem.path, gateway_timeout_s=0.0)
         async with running(replace(config, source=source), tmp_path) as (adapter, inbox):
             gateway = Gateway(adapter) if config.source.transport == "semtech_udp" else None
             for heard in json.loads((case / "heard.json").read_text()):
@@ -214,6 +214,34 @@ def test_time_and_signal_are_those_of_the_gateway(tmp_path: Path) -> None:
             gateway.close()
 
     run(main)
+
+
+def test_an_address_that_no_gateway_sends_to_is_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lora, "QUIET_SECONDS", 0.02)
+
+    async def main() -> None:
+        adapter, inbox = Lora(replace(CONFIG, source=replace(SOURCE, gateway_timeout_s=0.2))), Kept()
+        (peer,) = adapter.peers
+        with pytest.raises(NotConnected, match="no gateway sends here"):
+            await adapter.connect(peer)
+        gateway = Gateway(adapter)
+        gateway.send(push_data(uplink(1, b"\0\1"), gateway="ff" * 8))
+        gateway.send(push_data(uplink(1, b"\0\1")))
+        await adapter.connect(peer)
+        await adapter.listen(peer, inbox)
+        assert [batch.values[0] for batch in inbox.batches] == [1], "the first call is no less a message"
+        assert await gateway.answer() == b"\x02\x12\x34\x01"
+        with pytest.raises(NotConnected, match="no gateway has called for 0 s"):
+            await listen(adapter, inbox, 30)
+        gateway.close()
+        await adapter.close()
+
+    run(main)
+
+
+async def listen(adapter: Lora, inbox: Kept, times: int) -> None:
+    for _ in range(times):
+        await adapter.listen(adapter.peers[0], inbox)
 
 
 def test_a_taken_address_is_not_connected() -> None:

@@ -65,18 +65,22 @@ def test_who_speaks_no_modbus_is_hung_up_on(request_: bytes) -> None:
     asyncio.run(main())
 
 
-def test_connections_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtual_modbus, "MOST_CONNECTIONS", 1)
+def test_one_client_too_many_costs_the_one_that_is_silent_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_modbus, "MOST_CONNECTIONS", 2)
 
     async def main() -> None:
         async with served() as server:
-            first_reader, first = await asyncio.open_connection("127.0.0.1", server.port)
-            first.write(b"\0\1\0\0\0\6\x0c\3\0\0\0\1")
-            assert await first_reader.readexactly(11)
-            reader, second = await asyncio.open_connection("127.0.0.1", server.port)
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-            first.close()
-            second.close()
+            clients = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+            for reader, writer in (*clients, clients[0]):
+                writer.write(b"\0\1\0\0\0\6\x0c\3\0\0\0\1")
+                assert await reader.readexactly(11)
+            clients.append(await asyncio.open_connection("127.0.0.1", server.port))
+            assert await asyncio.wait_for(clients[1][0].read(), 5) == b""
+            for reader, writer in (clients[0], clients[2]):
+                writer.write(b"\0\1\0\0\0\6\x0c\3\0\0\0\1")
+                assert await reader.readexactly(11)
+            for _, writer in clients:
+                writer.close()
 
     asyncio.run(main())
 
