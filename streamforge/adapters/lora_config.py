@@ -73,13 +73,14 @@ class LoraSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraDevice:
-    """One device: by LoRaWAN address and keys, or by the bytes with which its messages begin."""
+    """One device: by LoRaWAN address and keys, by its DevEUI at a server, or by how its messages begin."""
 
     asset_id: str
     dev_addr: str = ""
     nwk_skey: str = ""
     app_skey: str = ""
     accept_counter_reset: bool = False
+    dev_eui: str = ""
     header: str = ""
     node_timeout_s: Seconds | None = None
     order: Order = Order.ABCD
@@ -94,6 +95,8 @@ class LoraDevice:
             for key in (self.nwk_skey, self.app_skey):
                 if _SECRET not in key:
                     key_of(key)
+        if self.dev_eui:
+            _hexadecimal("dev_eui", self.dev_eui, 16)
         if len(self.header) % 2 or not re.fullmatch(r"[0-9a-fA-F]{0,32}", self.header):
             msg = f"{self.asset_id}: header {self.header!r} is not whole bytes in hexadecimal, 16 at most"
             raise ValueError(msg)

@@ -8,6 +8,7 @@ from streamforge.adapters import cayenne_lpp
 from streamforge.adapters.base import Batch, Device
 from streamforge.adapters.lora_config import LPP, LoraConfig, LoraDevice
 from streamforge.adapters.lora_counters import FrameCounters, counter_key
+from streamforge.adapters.lora_servers import Uplink
 from streamforge.adapters.lorawan import Session, Verdict, key_of, parse
 from streamforge.adapters.radio_form import Message
 from streamforge.adapters.semtech_udp import Reception
@@ -117,6 +118,23 @@ def _counted(verdict: Verdict, age_seconds: float) -> str:
         return "bad_mic"
     is_copy = verdict is Verdict.REPEATED and age_seconds <= COPIES_SECONDS
     return "copies_of_other_gateways" if is_copy else "replayed_frames"
+
+
+class ServerDevices:
+    """Devices by their DevEUI, as a network server names them."""
+
+    def __init__(self, nodes: Iterable[LoraNode]) -> None:
+        self._nodes = {node.row.dev_eui.lower(): node for node in nodes if node.row.dev_eui}
+
+    def take(self, uplink: Uplink, time_us: int) -> list[Batch] | None:
+        """The readings of an uplink; None = of a device that no row names. Raises ValueError as `LoraNode.read`.
+
+        `time_us` stands in where neither gateway nor server said when.
+        """
+        node = self._nodes.get(uplink.dev_eui)
+        if node is None:
+            return None
+        return node.read(uplink.port, uplink.payload, uplink.fields, uplink.time_us or time_us)
 
 
 class Headers:

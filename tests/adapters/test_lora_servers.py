@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from streamforge.adapters.lora_config import LoraConfig, LoraDevice, LoraRow, LoraSource
+from streamforge.adapters.lora_devices import LoraNode, ServerDevices
 from streamforge.adapters.lora_servers import MAPPINGS, MOST_FIELDS, Uplink, from_chirpstack, from_ttn
+from streamforge.adapters.tags import DataType
 from tests.adapters.mutations import FEW, MANY, campaign
+from tests.adapters.radio_peers import shown
 
 CHIRPSTACK: dict[str, Any] = {
     "deduplicationId": "3ac7e3c4-4401-4b8d-9386-a5c902f9202d",
@@ -78,6 +82,38 @@ def test_what_is_0_or_empty_is_left_out_by_both() -> None:
     ids = TTN["end_device_ids"]
     empty = from_ttn(json.dumps({"end_device_ids": ids, "uplink_message": {}}).encode())
     assert (empty.port, empty.payload, dict(empty.fields), empty.time_us) == (0, None, {"FCNT": 0}, 0)
+
+
+def devices(*rows: LoraRow) -> ServerDevices:
+    device = LoraDevice(asset_id="tank", dev_eui="0101010101010101", tags=rows)
+    config = LoraConfig(source=LoraSource(transport="serial", lora_port="/p"), devices=(device,))
+    return ServerDevices([LoraNode(device, config)])
+
+
+def test_an_uplink_becomes_readings_of_registers_of_the_decoded_object_and_of_the_signal_by_port() -> None:
+    found = devices(
+        LoraRow(param="code", at="HR0.hi", type=DataType.UINT8, fport=2),
+        LoraRow(param="level", at="OBJECT.level", unit="m"),
+        LoraRow(param="door", at="object.door", type=DataType.BOOL),
+        LoraRow(param="text", at="OBJECT.text", type=DataType.STRING),
+        LoraRow(param="deep", at="OBJECT.tank.parts.1.Deep"),
+        LoraRow(param="other", at="40001", fport=3),
+        LoraRow(param="snr", at="SNR"),
+        LoraRow(param="missing", at="OBJECT.absent"),
+    ).take(from_chirpstack(message(CHIRPSTACK)), 1)
+    assert found is not None
+    assert [shown(batch) for batch in found] == [
+        {"asset_id": "tank", "values": {"code": 0xAA, "level": 3.5, "door": 1, "text": "ok", "deep": 2, "snr": 10.5}}
+    ]
+    assert found[0].device_times_us == (1_658_136_855_700_000,)
+
+
+def test_a_decoded_value_of_another_type_is_bad_and_a_device_that_no_row_names_is_none() -> None:
+    one = devices(LoraRow(param="text", at="OBJECT.TEXT"))
+    found = one.take(from_chirpstack(message(CHIRPSTACK)), 1)
+    assert found is not None
+    assert [batch.reasons for batch in found] == [{0: "wrong_type"}]
+    assert one.take(from_ttn(message(TTN)), 1) is None
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS.values(), ids=MAPPINGS)
