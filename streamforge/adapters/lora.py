@@ -66,7 +66,7 @@ class Lora(Subscriber[LoraConfig]):
             await self._udp.open()
             await self._hear_a_gateway()
         else:
-            self._serial.open()
+            await self._serial.open()
             try:
                 await self._greet()
             except NotConnected:

@@ -20,7 +20,7 @@ class RadioPort:
         self._baud_rate = baud_rate
         self._serial: serial.Serial | None = None
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Open it for this process alone. Raises NotConnected with path and reason."""
         self.close()
         try:

@@ -30,7 +30,7 @@ class XbeeLine:
 
     async def open(self) -> None:
         """Open the port and find the mode. Raises NotConnected with path and reason."""
-        self._port.open()
+        await self._port.open()
         self._early = []
         try:
             is_asked = self._api_mode == AUTOMATIC
