@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from streamforge.adapters import lora
+from streamforge.adapters import lora_gateways, lora_serial
 from streamforge.adapters.lora import Lora
 from streamforge.adapters.lora_config import LoraConfig, LoraDevice, LoraRow, LoraSource
+from streamforge.adapters.lora_gateways import Gateways
 from streamforge.config import kind_of, load
 from streamforge.errors import ConfigError, NotConnected
 from tests.adapters.lorawan_device import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
@@ -32,12 +33,17 @@ TANK = LoraDevice(
 CONFIG = LoraConfig(source=SOURCE, devices=(TANK,))
 
 
+def gateways(adapter: Lora) -> Gateways:
+    assert isinstance(adapter._transport, Gateways)
+    return adapter._transport
+
+
 class Gateway:
     """A packet forwarder on a real socket."""
 
     def __init__(self, adapter: Lora) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", adapter._udp.port))
+        self._socket.connect(("127.0.0.1", gateways(adapter).port.port))
         self._socket.setblocking(False)
 
     def send(self, datagram: bytes) -> None:
@@ -177,7 +183,7 @@ def test_a_replayed_frame_is_refused_after_a_kill_too(tmp_path: Path) -> None:
             gateway.send(push_data(frame))
             await until(lambda: bool(inbox.batches) or figure(adapter, name) > 0)
             gateway.close()
-            adapter._counters = None  # killed: nothing is closed or synced
+            gateways(adapter).counters = None  # killed: nothing is closed or synced
             return [batch.values[0] for batch in inbox.batches]
 
     assert asyncio.run(heard(uplink(65_600, b"\0\1"), "replayed_frames")) == [1]
@@ -188,8 +194,9 @@ def test_a_replayed_frame_is_refused_after_a_kill_too(tmp_path: Path) -> None:
 def test_a_disk_that_takes_no_counter_costs_no_reading(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(CONFIG, tmp_path) as (adapter, inbox):
-            assert adapter._counters
-            adapter._counters.close()
+            counters = gateways(adapter).counters
+            assert counters is not None
+            counters.close()
             gateway = Gateway(adapter)
             gateway.send(push_data(uplink(1, b"\0\1")))
             await until(lambda: bool(inbox.batches))
@@ -217,7 +224,7 @@ def test_time_and_signal_are_those_of_the_gateway(tmp_path: Path) -> None:
 
 
 def test_an_address_that_no_gateway_sends_to_is_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lora, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(lora_gateways, "QUIET_SECONDS", 0.02)
 
     async def main() -> None:
         adapter, inbox = Lora(replace(CONFIG, source=replace(SOURCE, gateway_timeout_s=0.2))), Kept()
@@ -261,8 +268,8 @@ def test_a_flood_of_datagrams_takes_a_bounded_place(tmp_path: Path) -> None:
     async def main() -> None:
         adapter = Lora(CONFIG)
         for _ in range(5_000):
-            adapter._udp.datagram_received(b"x" * 100, ("127.0.0.1", 1))
-        assert adapter._udp._waiting.qsize() == 1_024
+            gateways(adapter).port.datagram_received(b"x" * 100, ("127.0.0.1", 1))
+        assert gateways(adapter).port._waiting.qsize() == 1_024
         assert adapter.figures()["", "dropped_datagrams"] == 5_000 - 1_024
 
     run(main)
@@ -273,11 +280,11 @@ def test_mutated_datagrams_neither_crash_nor_stick_nor_grow(count: int, monkeypa
     """The whole way from the socket to the readings; then a good frame is read."""
     tags = (*TANK.tags, LoraRow(param="warm", at="LPP1.TEMPERATURE", fport=2))
     adapter, inbox = Lora(replace(CONFIG, devices=(replace(TANK, tags=tags),))), Kept()
-    adapter._network.open(None)
+    gateways(adapter).network.open(None)
     monkeypatch.setattr(inbox, "refuse", lambda refused: None)
 
     def take(datagram: bytes) -> None:
-        adapter._take_datagram(datagram, ("127.0.0.1", 1), inbox)
+        gateways(adapter).take(datagram, ("127.0.0.1", 1), inbox)
 
     good = [push_data(uplink(counter, b"\x01\x67\x00\x10", counter % 3 or None)) for counter in range(1, 50)]
     campaign(good, count, take)
@@ -305,7 +312,7 @@ def test_a_modem_is_told_what_the_configuration_says_and_to_receive(tmp_path: Pa
 
 
 def test_a_modem_that_does_not_answer_or_is_gone_is_not_connected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lora, "ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr(lora_serial, "ANSWER_SECONDS", 0.02)
 
     async def main() -> None:
         modem = Modem()
