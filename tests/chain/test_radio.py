@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,30 @@ from tests.chain import checker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 NODE = "0013A20041112233"
+XBEE = """
+adapter_id = "xbee-of-the-chain"
+source = {{ xbee_port = "{port}", node_timeout_s = 2.0, rssi_interval_s = 0.0 }}
+virtual_modbus.listen = "127.0.0.1:{listen}"
+retry_policy = {{ first_ms = 50, most_ms = 200 }}
+[[devices]]
+asset_id = "well"
+node_id = "{node}"
+unit_id = 12
+tags = [{{ param = "count", at = "40001" }}]
+"""
+LORA = f"""
+adapter_id = "lora-of-the-chain"
+[source]
+transport = "semtech_udp"
+listen = "127.0.0.1:{{port}}"
+gateways = ["{GATEWAY}"]
+[[devices]]
+asset_id = "tank"
+dev_addr = "{DEV_ADDR}"
+nwk_skey = "{NWK_SKEY}"
+app_skey = "{APP_SKEY}"
+tags = [{{{{ param = "level", at = "40001" }}}}]
+"""
 Made = TypeVar("Made")
 
 
@@ -72,33 +97,22 @@ def is_connected(site: Site, unit: str) -> bool:
     return "streamforge_connected 1.0" in site.metrics(unit)
 
 
+def numbered(number: int, *, is_escaped: bool) -> bytes:
+    """A frame of the node whose payload is the number."""
+    body = b"\x90" + bytes.fromhex(NODE) + b"\xff\xfe\x01" + number.to_bytes(2, "big")
+    return frame(body, is_escaped=is_escaped)
+
+
 def test_an_xbee_module_that_is_pulled_and_put_back(site: Site, bench: Bench, tmp_path: Path) -> None:
     port, listen = tmp_path / "by-id", free_port()
-    site.write(
-        "adapters/xbee/well.toml",
-        f"""
-adapter_id = "xbee-of-the-chain"
-source = {{ xbee_port = "{port}", node_timeout_s = 2.0, rssi_interval_s = 0.0 }}
-virtual_modbus.listen = "127.0.0.1:{listen}"
-retry_policy = {{ first_ms = 50, most_ms = 200 }}
-[[devices]]
-asset_id = "well"
-node_id = "{NODE}"
-unit_id = 12
-tags = [{{ param = "count", at = "40001" }}]
-""",
-    )
+    site.write("adapters/xbee/well.toml", XBEE.format(port=port, listen=listen, node=NODE))
     module = bench.do(lambda: XbeeModule(2))
     port.symlink_to(module.path)
     unit = site.adapter("xbee", "well")
 
-    def send(module: XbeeModule, *numbers: int) -> None:
-        for number in numbers:
-            body = b"\x90" + bytes.fromhex(NODE) + b"\xff\xfe\x01" + number.to_bytes(2, "big")
-            bench.do(lambda body=body: module.send(frame(body, is_escaped=True)))  # type: ignore[misc]
-
     site.wait_for("the module", lambda: "AP" in module.asked)
-    send(module, *range(300))
+    for number in range(300):
+        bench.do(partial(module.send, numbered(number, is_escaped=True)))
     bench.do(lambda: module.send(frame(b"\x92\x01", is_escaped=True)))
     site.wait_for("readings", lambda: len(values(site, "xbee-of-the-chain")) >= 300)
     bench.do(module.unplug)
@@ -107,8 +121,7 @@ tags = [{{ param = "count", at = "40001" }}]
     module = bench.do(lambda: XbeeModule(1))
     port.symlink_to(module.path)
     site.wait_for("the module again", lambda: "AP" in module.asked)
-    body = b"\x90" + bytes.fromhex(NODE) + b"\xff\xfe\x01" + (300).to_bytes(2, "big")
-    bench.do(lambda: module.send(frame(body)))
+    bench.do(lambda: module.send(numbered(300, is_escaped=False)))
     site.wait_for("the reading after it", lambda: 300 in values(site, "xbee-of-the-chain"))
     assert _image(listen)[:2] == (300, 0xFFFF)
     site.wait_for("silence", lambda: values(site, "xbee-of-the-chain")[-1] is None)
@@ -133,22 +146,7 @@ def _image(port: int) -> tuple[int, ...]:
 
 def test_a_lora_server_that_is_killed_refuses_what_it_had(site: Site) -> None:
     port = free_port()
-    site.write(
-        "adapters/lora/farm.toml",
-        f"""
-adapter_id = "lora-of-the-chain"
-[source]
-transport = "semtech_udp"
-listen = "127.0.0.1:{port}"
-gateways = ["{GATEWAY}"]
-[[devices]]
-asset_id = "tank"
-dev_addr = "{DEV_ADDR}"
-nwk_skey = "{NWK_SKEY}"
-app_skey = "{APP_SKEY}"
-tags = [{{ param = "level", at = "40001" }}]
-""",
-    )
+    site.write("adapters/lora/farm.toml", LORA.format(port=port))
     gateway = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     gateway.connect(("127.0.0.1", port))
     gateway.settimeout(0.2)
