@@ -172,11 +172,18 @@ class E22(Modem):
         return found
 
 
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0xA001 if byte & 1 else 0)
+    return byte
+
+
+_REMAINDERS = tuple(_remainder(byte) for byte in range(256))
+
+
 def crc16(data: bytes) -> bytes:
-    """CRC-16/MODBUS, low byte first."""
+    """CRC-16/MODBUS, low byte first; by table, for on a noisy line every byte may begin a message."""
     crc = 0xFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+        crc = crc >> 8 ^ _REMAINDERS[crc & 0xFF ^ byte]
     return crc.to_bytes(2, "little")
