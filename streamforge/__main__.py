@@ -16,6 +16,7 @@ PEOPLE = {
     "ledger": "[--since] [--asset]   read = delivered + waiting + rejected + evicted",
     "rescue": "DIR                  take the records from a pulled disk",
     "bench": "chain ...            measure the chain on this machine",
+    "xbee": "nodes|get PORT       what there is behind an XBee module",
     "sim": "[--faults]           a simulated plant to read from",
 }
 SERVICES = {

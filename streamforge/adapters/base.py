@@ -132,6 +132,10 @@ class Adapter(ABC, Generic[C]):
     async def close(self) -> None:
         """Let go of every connection; may be called at any time, also twice."""
 
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        """What the protocol itself counts or measures, for metrics: asset ("" = of the instance) and name -> value."""
+        return {}
+
 
 class Poller(Adapter[C]):
     """A protocol that the gateway samples; the runner owns the event loop, the schedule and the waits."""

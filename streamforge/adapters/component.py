@@ -71,6 +71,7 @@ class AdapterComponent(ABC):
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
+        self.metrics.gauges("protocol", "What the protocol counts or measures", ("asset_id", "name"), adapter.figures)
 
     @abstractmethod
     def _begin_work(self, outbox: Outbox) -> None:

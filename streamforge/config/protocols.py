@@ -6,7 +6,7 @@ ALIASES = {
     "xbee-modbus": "xbee",
     "sparkplug": "mqtt",
     "sparkplug-b": "mqtt",
-    "lora": "lorawan",
+    "lorawan": "lora",
     "timescale": "timescaledb",
     "postgresql": "postgres",
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +84,9 @@ class Radio(Subscriber[AdapterConfig]):
 
     async def close(self) -> None:
         pass
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        return {("tank", "rssi_dbm"): -70.0}
 
 
 class Log(Link):
@@ -357,3 +360,8 @@ def test_what_comes_again_after_a_lost_connection_is_not_doubled(
     bench.until(lambda: bench.radio.put == 3)
     assert [one.device_times_us[0] for one in bench.log.batches if one.source.asset_id == "other"] == [1, 2]
     bench.unit.close()
+
+
+def test_what_the_protocol_counts_is_a_metric_and_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
+    assert b'streamforge_protocol{asset_id="tank",name="rssi_dbm"} -70.0' in bench.unit.metrics.text()
+    assert bench.radio.state_directory == tmp_path

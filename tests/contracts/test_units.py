@@ -1,6 +1,7 @@
 """One suite for every adapter, transform and sink: what each must do as a unit, started from its own sample."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,7 +28,11 @@ LIBRARIES = {
     "pymodbus": "modbus", "asyncua": "opcua", "paho": "mqtt", "serial": "serial", "psycopg": "sql",
     "bottle": "web",
 }  # fmt: skip
-USES = {"modbus-rtu": {"serial"}, "mqtt": {"paho"}, "postgres": {"psycopg"}, "timescaledb": {"psycopg"}}
+USES = {
+    "modbus-rtu": {"serial"}, "mqtt": {"paho"}, "xbee": {"serial"}, "lora": {"serial"}, "postgres": {"psycopg"},
+    "timescaledb": {"psycopg"},
+}  # fmt: skip
+SECRET = re.compile(r"\$\{secret:([^}]+)\}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ def site(tmp_path: Path, broker: ThrowAwayBroker, monkeypatch: pytest.MonkeyPatc
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     for unit in UNITS:
-        (credentials / f"{unit.name}.{unit.kind}-password").write_text("secret")
+        for name in SECRET.findall(sample(unit.role, unit.kind).read_text()):
+            (credentials / f"{unit.name}.{name}").write_text("0123456789abcdef" * 2)  # a password as well as a key
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     with Site(tmp_path, broker) as running:
         yield running

@@ -11,9 +11,9 @@ from tests.appliance.container import IMAGE, REPOSITORY
 
 UNITS = sorted(path.name for path in (REPOSITORY / "units").glob("*.service"))
 ROOT_ONESHOTS = {"streamforge-firstboot.service", "streamforge-instances.service", "streamforge-reconcile.service"}
-# Tenths, as --threshold= wants them.
 # Those that open a serial port see the devices of the machine, though they may use only such ports.
-SERIAL = {"streamforge-adapter-modbus-rtu@.service"}
+SERIAL = {f"streamforge-adapter-{kind}@.service" for kind in ("modbus-rtu", "xbee", "lora")}
+# Tenths, as --threshold= wants them.
 MOST_EXPOSED, MOST_EXPOSED_SERIAL, MOST_EXPOSED_ROOT_ONESHOT = 12, 13, 20
 CREDENTIALS = "/var/lib/streamforge/credentials"
 

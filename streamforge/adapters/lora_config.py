@@ -1,0 +1,142 @@
+"""The configuration of lora: `lora.toml` beside this module explains every key."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from streamforge.adapters.base import AdapterConfig
+from streamforge.adapters.cayenne_lpp import NAMES
+from streamforge.adapters.lorawan import key_of
+from streamforge.adapters.radio_form import Form, FormRow
+from streamforge.adapters.tags import DataType, Order, TagRow
+from streamforge.adapters.virtual_modbus import host_and_port
+from streamforge.config import Bounds
+
+SEMTECH_UDP, SERIAL = "semtech_udp", "serial"
+LPP = "LPP"
+_NATURAL = {"RSSI": DataType.FLOAT64, "SNR": DataType.FLOAT64, "FCNT": DataType.INT64, "FPORT": DataType.INT64}
+_LPP_NAME = re.compile(r"LPP(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])\.(.+)")
+_SECRET = "${secret:"  # noqa: S105 - how one is written, none itself
+Seconds = Annotated[float, Bounds(0.0, 2_592_000.0)]
+
+
+def natural(name: str) -> DataType | None:
+    """The type of a name that a row may read; None where there is no such name."""
+    if name.startswith("OBJECT."):
+        return DataType.FLOAT64
+    lpp = _LPP_NAME.fullmatch(name)
+    return DataType.FLOAT64 if lpp and lpp[1] in NAMES else _NATURAL.get(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraRow(TagRow):
+    """A tag row whose `at` is a register of the payload, LPP1.TEMPERATURE, OBJECT.level, RSSI, SNR, FCNT or FPORT.
+
+    `fport` says which messages it is read from; without it, from every one.
+    """
+
+    fport: Annotated[int, Bounds(1, 255)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSource:
+    """Where messages come from: gateways with a packet forwarder, or a modem on a serial port."""
+
+    transport: Literal["semtech_udp", "serial"]
+    listen: str = "0.0.0.0:1700"
+    gateways: tuple[str, ...] = ()
+    gateway_timeout_s: Seconds = 120.0
+    lora_port: str = ""
+    baud_rate: Annotated[int, Bounds(1200, 921_600)] = 115_200
+    modem: Literal["rak", "rn2483", "e22"] = "rak"
+    framing: Literal["length", "length_crc"] = "length_crc"
+    commands: tuple[str, ...] = ()
+    node_timeout_s: Seconds = 86_400.0
+
+    def __post_init__(self) -> None:
+        host_and_port(self.listen)
+        if self.transport == SEMTECH_UDP and not self.gateways:
+            msg = "gateways is empty: name the EUIs of the gateways that are listened to (anybody can send datagrams)"
+            raise ValueError(msg)
+        if self.transport == SERIAL and not self.lora_port:
+            msg = 'lora_port is missing: the serial port of the modem, for example "/dev/serial/by-id/..."'
+            raise ValueError(msg)
+        for eui in self.gateways:
+            _hexadecimal("gateway", eui, 16)
+
+    @property
+    def peer(self) -> str:
+        """What is connected to."""
+        return self.listen if self.transport == SEMTECH_UDP else self.lora_port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraDevice:
+    """One device: by LoRaWAN address and keys, by its DevEUI at a server, or by how its messages begin."""
+
+    asset_id: str
+    dev_addr: str = ""
+    nwk_skey: str = ""
+    app_skey: str = ""
+    accept_counter_reset: bool = False
+    dev_eui: str = ""
+    header: str = ""
+    node_timeout_s: Seconds | None = None
+    order: Order = Order.ABCD
+    tags: tuple[LoraRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.asset_id or not self.tags:
+            msg = "a device needs an asset_id and at least one row in tags"
+            raise ValueError(msg)
+        if self.dev_addr:
+            _hexadecimal("dev_addr", self.dev_addr, 8)
+            for key in (self.nwk_skey, self.app_skey):
+                if _SECRET not in key:
+                    key_of(key)
+        if self.dev_eui:
+            _hexadecimal("dev_eui", self.dev_eui, 16)
+        if len(self.header) % 2 or not re.fullmatch(r"[0-9a-fA-F]{0,32}", self.header):
+            msg = f"{self.asset_id}: header {self.header!r} is not whole bytes in hexadecimal, 16 at most"
+            raise ValueError(msg)
+        self.form()
+
+    def form(self) -> Form:
+        """Its rows, compiled. Raises ValueError naming the row that is wrong."""
+        rows = [FormRow(row=row, kind=str(row.fport or "")) for row in self.tags]
+        return Form(rows, self.asset_id, natural, self.order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraConfig(AdapterConfig):
+    """adapters/lora/<instance>.toml; `lora.toml` beside this module explains every key."""
+
+    source: LoraSource
+    devices: tuple[LoraDevice, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.devices:
+            msg = "nothing to read: give at least one of [[devices]]"
+            raise ValueError(msg)
+        is_lorawan = self.source.transport == SEMTECH_UDP
+        for device in self.devices:
+            if is_lorawan and not device.dev_addr:
+                msg = f"{device.asset_id}: over semtech_udp a device needs dev_addr, nwk_skey and app_skey"
+                raise ValueError(msg)
+        names = [device.dev_addr if is_lorawan else device.header for device in self.devices]
+        _refuse_twice("dev_addr" if is_lorawan else "header", [name.lower() for name in names])
+        _refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
+
+
+def _hexadecimal(what: str, text: str, digits: int) -> None:
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
+        msg = f"{what} {text!r} must be {digits} hexadecimal digits"
+        raise ValueError(msg)
+
+
+def _refuse_twice(what: str, words: Sequence[str]) -> None:
+    for word in words:
+        if words.count(word) > 1:
+            msg = f"two devices have the {what} {word!r}: whose readings would they be?"
+            raise ValueError(msg)
