@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
@@ -115,6 +116,9 @@ class Adapter(ABC, Generic[C]):
     def __init__(self, config: C) -> None:
         self.config = config
 
+    def place(self, adapter_id: str, state_directory: Path) -> None:
+        """Told once before all else: under which name its readings go, and where it may keep files."""
+
     @abstractmethod
     async def close(self) -> None:
         """Let go of every connection; may be called at any time, also twice."""
@@ -188,6 +192,11 @@ class Subscriber(Adapter[C]):
     @abstractmethod
     def devices(self) -> Sequence[Device]:
         """What the configuration names, at most one an asset and peer; others may turn up. Keys are unique."""
+
+    @property
+    def complaint(self) -> str:
+        """What the configuration asks for and no peer gives, in words for the status; "" = nothing."""
+        return ""
 
     @abstractmethod
     async def connect(self, peer: str) -> None:

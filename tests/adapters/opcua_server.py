@@ -1,0 +1,141 @@
+"""An OPC UA server in a process of its own, told over its standard input what to do: one line of JSON an order.
+
+It is made with the library that the adapter uses, so it proves little about what other servers do.
+`python -m tests.adapters.opcua_server PORT [PKI]` prints "ready"; each order is answered with "ok".
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from asyncua import Server, ua
+from asyncua.common.instantiate_util import instantiate
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.user_managers import UserManager
+
+NAMESPACE = "urn:plant:boiler"
+APPLICATION = "urn:plant:boiler:server"
+TICK_SECONDS = 0.05
+
+
+class Users(UserManager):  # type: ignore[misc] # the library's types are not used
+    """One user with a password, one with any certificate."""
+
+    def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> Any:  # fmt: skip
+        if username is None:
+            return User(role=UserRole.User)
+        return User(role=UserRole.User) if (username, password) == ("gateway", "secret") else None
+
+
+class Plant:
+    """The server with its nodes, by name."""
+
+    def __init__(self, port: int) -> None:
+        self.server = Server(user_manager=Users())
+        self.port = port
+        self.nodes: dict[str, Any] = {}
+        self.counter = 0
+        self.is_counting = True
+        self.alarm: Any = None
+
+    async def start(self, pki: Path | None) -> None:
+        """Serve."""
+        await self.server.init()
+        await self.server.set_application_uri(APPLICATION)
+        self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.port}/plant/")
+        policies = [ua.SecurityPolicyType.NoSecurity]
+        if pki is not None:
+            policies = [one for one in ua.SecurityPolicyType if "Rsa128" not in one.name and "256_" not in one.name[:10]]
+            await self.server.load_certificate(str(pki / "certificate.der"))
+            await self.server.load_private_key(str(pki / "key.pem"))
+        self.server.set_security_policy(policies)
+        await self.server.register_namespace("urn:something:else")
+        index = await self.server.register_namespace(NAMESPACE)
+        plant = self.nodes["Plant"] = await self.server.nodes.objects.add_object(ua.NodeId("Plant", index), f"{index}:Plant")
+        for name, value in (("Counter", ua.Variant(0, ua.VariantType.Int64)), ("PT101", ua.Variant(7.5)),
+                            ("Burner", ua.Variant(False)), ("Text", ua.Variant("idle")), ("List", ua.Variant([1.5, 2.5])),
+                            ("Spare", ua.Variant(1.0))):  # fmt: skip
+            self.nodes[name] = await plant.add_variable(ua.NodeId(name, index), f"{index}:{name}", value)
+        await self.server.start()
+
+    async def count(self) -> None:
+        """The counter goes up by one, and never leaves one out."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if self.is_counting:
+                self.counter += 1
+                await self.nodes["Counter"].write_value(self.counter, ua.VariantType.Int64)
+
+    async def obey(self, order: dict[str, Any]) -> Any:
+        """One order."""
+        match order:
+            case {"write": name, "value": value}:
+                status = ua.StatusCode(order.get("status", 0))
+                moment = None if order.get("timeless") else datetime.utcnow()  # noqa: DTZ003 - the library's times
+                await self.nodes[name].write_value(
+                    ua.DataValue(ua.Variant(value), StatusCode_=status, SourceTimestamp=moment)
+                    if False
+                    else ua.DataValue(Value=ua.Variant(value), StatusCode=status, SourceTimestamp=moment)
+                )
+            case {"count": is_counting}:
+                self.is_counting = is_counting
+                return self.counter
+            case {"add": name}:
+                plant = self.nodes["Plant"]
+                index = plant.nodeid.NamespaceIndex
+                self.nodes[name] = await plant.add_variable(ua.NodeId(name, index), f"{index}:{name}", 1.0)
+                changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+                await changes.trigger()
+            case {"delete": name}:
+                await self.server.delete_nodes([self.nodes.pop(name)])
+                changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+                await changes.trigger()
+            case {"forget": True}:
+                service = self.server.iserver.subscription_service
+                await service.delete_subscriptions(list(service.subscriptions))
+            case {"alarm": state}:
+                await self.say_alarm(**state)
+            case {"sessions": True}:
+                return len(self.server.iserver._external_sessions) if hasattr(self.server.iserver, "_external_sessions") else -1
+        return "ok"
+
+    async def say_alarm(self, *, active: bool, acked: bool, severity: int = 700, retain: bool | None = None) -> None:
+        """The one alarm condition in this state."""
+        if self.alarm is None:
+            kind = self.server.get_node(ua.NodeId(ua.ObjectIds.ExclusiveLevelAlarmType))
+            condition = await instantiate(self.nodes["Plant"], kind, bname=f"{self.nodes['Plant'].nodeid.NamespaceIndex}:TooHot")  # fmt: skip
+            self.alarm = await self.server.get_event_generator(kind, self.nodes["Plant"])
+            self.condition = condition[0]
+        event = self.alarm.event
+        event.Message = ua.LocalizedText("drum too hot")
+        event.Severity = severity
+        event.ConditionName = "TooHot"
+        event.SourceName = "Drum"
+        event.NodeId = self.condition.nodeid
+        event.BranchId = ua.NodeId()
+        event.Retain = (active or not acked) if retain is None else retain
+        for path, value in (("ActiveState/Id", active), ("AckedState/Id", acked)):
+            event.add_property(path, value, ua.VariantType.Boolean)
+        await self.alarm.trigger()
+
+
+async def main() -> None:
+    """Serve until standard input ends."""
+    plant = Plant(int(sys.argv[1]))
+    await plant.start(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    counting = asyncio.create_task(plant.count())
+    print("ready", flush=True)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        print(json.dumps(await plant.obey(json.loads(line))), flush=True)
+    counting.cancel()
+    await plant.server.stop()
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    asyncio.run(main())
