@@ -22,7 +22,7 @@ from streamforge.adapters.opcua_config import OpcUaConfig
 from streamforge.adapters.opcua_feed import Gap, Message, SubscriptionLost, publish
 from streamforge.adapters.opcua_items import batches, item_of
 from streamforge.adapters.opcua_link import Link, failing
-from streamforge.adapters.opcua_reader import Reader
+from streamforge.adapters.opcua_reader import ALARMS, Reader
 from streamforge.adapters.opcua_trust import DIRECTORY, TrustList
 from streamforge.adapters.tags import rule_of, signal_rule
 from streamforge.clock import now_us
@@ -144,7 +144,8 @@ class OpcUa(Subscriber[OpcUaConfig]):
                     found += batches(table.take(part.MonitoredItems or []))
                 case ua.EventNotificationList():
                     for event in part.Events or []:
-                        alarms += self._conditions.take(event.EventFields, now_us())
+                        is_asked = event.ClientHandle == ALARMS
+                        alarms += self._conditions.take(event.EventFields, now_us(), is_asked=is_asked)
                 case ua.StatusChangeNotification() if not part.Status.is_good():
                     raise SubscriptionLost(part.Status.name)
         done = _when_all(len(found) + len(alarms), message.done)

@@ -41,8 +41,11 @@ def severity_of(number: int) -> Severity:
     return next((severity for most, severity in _LEVELS if number <= most), Severity.CRITICAL)
 
 
-def event_filter(*types: int) -> ua.EventFilter:
-    """The fields we read of events of these types; the condition's own node is the last field."""
+def event_filter() -> ua.EventFilter:
+    """The fields we read of events, the condition's own node last.
+
+    Of all events: what servers make of a filter by type differs, and some leave subtypes out.
+    """
     clauses = [
         ua.SimpleAttributeOperand(
             TypeDefinitionId=ua.NodeId(kind),
@@ -52,24 +55,7 @@ def event_filter(*types: int) -> ua.EventFilter:
         for kind, path in _FIELDS.values()
     ]
     condition = ua.SimpleAttributeOperand(TypeDefinitionId=_CONDITION, AttributeId=ua.AttributeIds.NodeId)
-    return ua.EventFilter(SelectClauses=[*clauses, condition], WhereClause=ua.ContentFilter(_of_types(types)))
-
-
-def _of_types(types: Sequence[int]) -> list[ua.ContentFilterElement]:
-    """Elements that mean "is of any of these types": each OR joins one with what follows."""
-    one_each = [
-        ua.ContentFilterElement(
-            FilterOperator=ua.FilterOperator.OfType,
-            FilterOperands=[ua.LiteralOperand(Value=ua.Variant(ua.NodeId(kind), ua.VariantType.NodeId))],
-        )
-        for kind in types
-    ]
-    if len(one_each) == 1:
-        return one_each
-    either = ua.ContentFilterElement(
-        FilterOperator=ua.FilterOperator.Or, FilterOperands=[ua.ElementOperand(1), ua.ElementOperand(2)]
-    )
-    return [either, *one_each[:2]]
+    return ua.EventFilter(SelectClauses=[*clauses, condition])
 
 
 @dataclass(slots=True)
@@ -82,8 +68,11 @@ class Conditions:
     is_model_changed: bool = False
     _seen: set[str] | None = None
 
-    def take(self, fields: Sequence[Any], received_us: int) -> list[Alarm]:
-        """What one event says (`ua.EventFieldList.EventFields`, in the order of `event_filter`)."""
+    def take(self, fields: Sequence[Any], received_us: int, *, is_asked: bool = True) -> list[Alarm]:
+        """What one event says (`ua.EventFieldList.EventFields`, in the order of `event_filter`).
+
+        `is_asked` False = alarms are not wanted, only whether the server's nodes have changed.
+        """
         *values, condition = [one.Value for one in fields]
         said = dict(zip(_FIELDS, values, strict=True))
         if said["type"] == _REFRESH_BEGINS:
@@ -92,7 +81,7 @@ class Conditions:
             return self._ended(received_us)
         elif said["type"] in _MODEL_CHANGES:
             self.is_model_changed = True
-        elif condition is not None:
+        elif condition is not None and is_asked:
             return self._said(said, condition, received_us)
         return []
 

@@ -10,7 +10,7 @@ from streamforge.adapters.base import Batch, silence
 from streamforge.adapters.opcua_address import parse_address
 from streamforge.adapters.opcua_alarms import Conditions, event_filter, refresh_of
 from streamforge.adapters.opcua_browse import find, item_at
-from streamforge.adapters.opcua_config import BrowseRow, OpcUaConfig
+from streamforge.adapters.opcua_config import SERVER_OBJECT, BrowseRow, OpcUaConfig
 from streamforge.adapters.opcua_feed import Gap
 from streamforge.adapters.opcua_items import Item, ItemTable
 from streamforge.adapters.opcua_link import Link
@@ -25,7 +25,7 @@ from streamforge.model import Kind, names
 _log = Log("adapter")
 REMOVED = "removed"
 # Client handles of the event items; those of values count up from 1.
-_ALARMS, _CHANGES = 0xFFFF_FFF0, 0xFFFF_FFF1
+ALARMS, _CHANGES = 0xFFFF_FFF0, 0xFFFF_FFF1
 
 
 class Reader:
@@ -193,15 +193,14 @@ class Reader:
         if settings.alarms:
             (node,) = await nodes_of(self.link.session, self.server, [parse_address(settings.alarms_at)])
             if isinstance(node, ua.NodeId):
-                requests.append(_events(node, _ALARMS, settings.queue_size, ua.ObjectIds.ConditionType))
-        if self._config.browse:
-            root = ua.NodeId(ua.ObjectIds.Server)
-            requests.append(_events(root, _CHANGES, 1, ua.ObjectIds.BaseModelChangeEventType))
+                requests.append(_events(node, ALARMS, settings.queue_size))
+        if self._config.browse and not (settings.alarms and settings.alarms_at == SERVER_OBJECT):
+            requests.append(_events(ua.NodeId(ua.ObjectIds.Server), _CHANGES, 10))
         results = await create_items(self.link.session, self.server, subscription.feed, requests)
         refused = [
             result.StatusCode.name
             for request, result in zip(requests, results, strict=True)
-            if not result.StatusCode.is_good() and request.RequestedParameters.ClientHandle == _ALARMS
+            if not result.StatusCode.is_good() and request.RequestedParameters.ClientHandle == ALARMS
         ]
         self._alarms_refused = f"alarms of {settings.alarms_at}: {refused[0]}" if refused else ""
 
@@ -234,7 +233,7 @@ def _silent(items: dict[Item, int], reason: str) -> list[Batch]:
     return found
 
 
-def _events(node: ua.NodeId, handle: int, queue_size: int, kind: int) -> ua.MonitoredItemCreateRequest:
+def _events(node: ua.NodeId, handle: int, queue_size: int) -> ua.MonitoredItemCreateRequest:
     return ua.MonitoredItemCreateRequest(
         ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.EventNotifier),
         MonitoringMode=ua.MonitoringMode.Reporting,
@@ -243,6 +242,6 @@ def _events(node: ua.NodeId, handle: int, queue_size: int, kind: int) -> ua.Moni
             SamplingInterval=0.0,
             QueueSize=queue_size,
             DiscardOldest=True,
-            Filter=event_filter(kind),
+            Filter=event_filter(),
         ),
     )

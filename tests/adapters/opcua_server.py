@@ -22,13 +22,23 @@ APPLICATION = "urn:plant:boiler:server"
 TICK_SECONDS = 0.05
 
 
-class Users(UserManager):  # type: ignore[misc] # the library's types are not used
-    """One user with a password, one with any certificate."""
+VALUES = {
+    "Counter": ua.Variant(0, ua.VariantType.Int64),
+    "PT101": ua.Variant(7.5),
+    "Burner": ua.Variant(Value=False),
+    "Text": ua.Variant("idle"),
+    "List": ua.Variant([1.5, 2.5]),
+    "Spare": ua.Variant(1.0),
+}
 
-    def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> Any:  # fmt: skip
-        if username is None:
-            return User(role=UserRole.User)
-        return User(role=UserRole.User) if (username, password) == ("gateway", "secret") else None
+
+class Users(UserManager):  # type: ignore[misc] # the library's types are not used
+    """One user with a password; whoever has a certificate, or no name at all, is let in too."""
+
+    def get_user(self, _server: Any, username: str | None = None, password: str | None = None, **_: Any) -> Any:
+        """Who it is; None = nobody."""
+        is_known = username is None or (username, password) == ("gateway", "secret")
+        return User(role=UserRole.User) if is_known else None
 
 
 class Plant:
@@ -44,21 +54,24 @@ class Plant:
 
     async def start(self, pki: Path | None) -> None:
         """Serve."""
+        self.server.iserver.bind_condition_methods = True
         await self.server.init()
         await self.server.set_application_uri(APPLICATION)
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.port}/plant/")
         policies = [ua.SecurityPolicyType.NoSecurity]
         if pki is not None:
-            policies = [one for one in ua.SecurityPolicyType if "Rsa128" not in one.name and "256_" not in one.name[:10]]
+            policies = [
+                one for one in ua.SecurityPolicyType if "Rsa128" not in one.name and "256_" not in one.name[:10]
+            ]
             await self.server.load_certificate(str(pki / "certificate.der"))
             await self.server.load_private_key(str(pki / "key.pem"))
         self.server.set_security_policy(policies)
         await self.server.register_namespace("urn:something:else")
         index = await self.server.register_namespace(NAMESPACE)
-        plant = self.nodes["Plant"] = await self.server.nodes.objects.add_object(ua.NodeId("Plant", index), f"{index}:Plant")
-        for name, value in (("Counter", ua.Variant(0, ua.VariantType.Int64)), ("PT101", ua.Variant(7.5)),
-                            ("Burner", ua.Variant(False)), ("Text", ua.Variant("idle")), ("List", ua.Variant([1.5, 2.5])),
-                            ("Spare", ua.Variant(1.0))):  # fmt: skip
+        plant = self.nodes["Plant"] = await self.server.nodes.objects.add_object(
+            ua.NodeId("Plant", index), f"{index}:Plant"
+        )
+        for name, value in VALUES.items():
             self.nodes[name] = await plant.add_variable(ua.NodeId(name, index), f"{index}:{name}", value)
         await self.server.start()
 
@@ -76,11 +89,8 @@ class Plant:
             case {"write": name, "value": value}:
                 status = ua.StatusCode(order.get("status", 0))
                 moment = None if order.get("timeless") else datetime.utcnow()  # noqa: DTZ003 - the library's times
-                await self.nodes[name].write_value(
-                    ua.DataValue(ua.Variant(value), StatusCode_=status, SourceTimestamp=moment)
-                    if False
-                    else ua.DataValue(Value=ua.Variant(value), StatusCode=status, SourceTimestamp=moment)
-                )
+                data = ua.DataValue(Value=ua.Variant(value), StatusCode=status, SourceTimestamp=moment)
+                await self.nodes[name].write_value(data)
             case {"count": is_counting}:
                 self.is_counting = is_counting
                 return self.counter
@@ -99,17 +109,15 @@ class Plant:
                 await service.delete_subscriptions(list(service.subscriptions))
             case {"alarm": state}:
                 await self.say_alarm(**state)
-            case {"sessions": True}:
-                return len(self.server.iserver._external_sessions) if hasattr(self.server.iserver, "_external_sessions") else -1
         return "ok"
 
     async def say_alarm(self, *, active: bool, acked: bool, severity: int = 700, retain: bool | None = None) -> None:
         """The one alarm condition in this state."""
         if self.alarm is None:
             kind = self.server.get_node(ua.NodeId(ua.ObjectIds.ExclusiveLevelAlarmType))
-            condition = await instantiate(self.nodes["Plant"], kind, bname=f"{self.nodes['Plant'].nodeid.NamespaceIndex}:TooHot")  # fmt: skip
-            self.alarm = await self.server.get_event_generator(kind, self.nodes["Plant"])
-            self.condition = condition[0]
+            plant = self.nodes["Plant"]
+            self.alarm = await self.server.get_event_generator(kind)
+            (self.condition,) = (await instantiate(plant, kind, bname=f"{plant.nodeid.NamespaceIndex}:TooHot"))[:1]
         event = self.alarm.event
         event.Message = ua.LocalizedText("drum too hot")
         event.Severity = severity
