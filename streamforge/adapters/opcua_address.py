@@ -111,6 +111,7 @@ def browse_path(address: PathAddress) -> ua.BrowsePath:
     elements = [
         ua.RelativePathElement(
             ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
+            IsInverse=False,  # the library's own default is True
             IncludeSubtypes=True,
             TargetName=ua.QualifiedName(name, index),
         )

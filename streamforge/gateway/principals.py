@@ -38,6 +38,11 @@ def _poller(name: str) -> Principal:
     return Principal(name=name, writes=(Topic.TELEMETRY_RAW, Topic.EVENTS_RAW, Topic.ALARMS_RAW))
 
 
+def _subscriber(name: str) -> Principal:
+    """What it cannot read of what arrives is kept as dead letters."""
+    return Principal(name=name, writes=(*_poller(name).writes, Topic.DLQ_TELEMETRY))
+
+
 def _sink(name: str) -> Principal:
     return Principal(name=name, reads=DELIVERED, writes=(Topic.DLQ_TELEMETRY,))
 
@@ -48,6 +53,7 @@ PRINCIPALS = (
     Principal(name="admin", is_super=True),
     Principal(name="topics", is_super=True),
     _poller("adapter-modbus-tcp"),
+    _subscriber("adapter-opcua"),
     Principal(
         name="transform-validator",
         reads=(Topic.TELEMETRY_RAW,),

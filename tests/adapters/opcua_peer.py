@@ -89,7 +89,7 @@ class Cable:
         await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.CancelledError):
             while data := await reader.read(65536):
                 if not self.is_cut:
                     writer.write(data)

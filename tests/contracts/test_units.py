@@ -27,7 +27,7 @@ LIBRARIES = {
     "pymodbus": "modbus", "asyncua": "opcua", "paho": "mqtt", "serial": "serial", "psycopg": "sql",
     "bottle": "web",
 }  # fmt: skip
-USES = {"modbus-tcp": {"pymodbus", "serial"}, "postgres": {"psycopg"}, "timescaledb": {"psycopg"}}
+USES = {"modbus-tcp": {"pymodbus", "serial"}, "opcua": {"asyncua"}, "postgres": {"psycopg"}, "timescaledb": {"psycopg"}}
 
 
 @dataclass(frozen=True)
