@@ -94,7 +94,13 @@ class Link:
     async def _take_up(self, client: Client) -> bool:
         """A new channel for the session of before; False where the server does not know it any more."""
         client.disconnect_socket()
-        await _open_channel(client)
+        try:
+            await _open_channel(client)
+        except (UaError, OSError, TimeoutError):
+            # One that was set up anew does not understand what is encrypted for the one before.
+            if await self._is_another(client):
+                return False
+            raise
         try:
             client.uaclient.session.rebind_authentication_token()
             await self._activate(client)
@@ -102,6 +108,13 @@ class Link:
             client.disconnect_socket()
             return False
         return True
+
+    async def _is_another(self, client: Client) -> bool:
+        """Whether the server has another certificate now than this client speaks with."""
+        if self._source.security_policy is Policy.NONE:
+            return False
+        endpoint = await self._endpoint(self._new_client())
+        return bool(_first(endpoint.ServerCertificate or b"") != client.security_policy.peer_certificate)
 
     async def _begin(self) -> None:
         client = self._new_client()
@@ -135,16 +148,10 @@ class Link:
 
     async def _secure(self, client: Client) -> None:
         """Policy and mode as configured; whom we speak with is judged before a channel to it is opened."""
-        policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
-        endpoints = await client.connect_and_get_server_endpoints()
-        found = [one for one in endpoints if (one.SecurityPolicyUri, one.SecurityMode) == (policy.URI, mode)]
-        if not found:
-            wanted = f"{self._source.security_policy} with {self._source.security_mode}"
-            msg = f"{self.url}: the server does not offer {wanted}, but {_offered(endpoints)}"
-            raise NotConnected(msg)
-        certificate = _first(found[0].ServerCertificate or b"")
+        endpoint = await self._endpoint(client)
+        certificate = _first(endpoint.ServerCertificate or b"")
         host = urlsplit(self.url).hostname or ""
-        claim = Claim(certificate=certificate, application_uri=found[0].Server.ApplicationUri or "", host=host)
+        claim = Claim(certificate=certificate, application_uri=endpoint.Server.ApplicationUri or "", host=host)
         self._trust.make()
         try:
             self._trust.judge(claim, now_utc())
@@ -152,13 +159,24 @@ class Link:
             msg = f"{self.url}: {error}"
             raise NotConnected(msg) from error
         own, key = self._trust.own(self.application_uri, os.uname().nodename, now_utc())
-        await client.set_security(
-            policy, str(own), str(key), server_certificate=CertProperties(certificate, "der"), mode=mode
-        )
+        policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
+        theirs = CertProperties(certificate, "der")
+        await client.set_security(policy, str(own), str(key), server_certificate=theirs, mode=mode)
+
+    async def _endpoint(self, client: Client) -> ua.EndpointDescription:
+        """The server's endpoint of the very policy and mode that are configured."""
+        policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
+        endpoints = await client.connect_and_get_server_endpoints()
+        for one in endpoints:
+            if (one.SecurityPolicyUri, one.SecurityMode) == (policy.URI, mode):
+                return one
+        wanted = f"{self._source.security_policy} with {self._source.security_mode}"
+        msg = f"{self.url}: the server does not offer {wanted}, but {_offered(endpoints)}"
+        raise NotConnected(msg)
 
     def _refuse_clear_password(self, client: Client) -> None:
         """A password goes over the wire encrypted, or not at all."""
-        if not self._source.username:
+        if not self._source.username or self._source.security_mode is Mode.SIGN_AND_ENCRYPT:
             return
         policy = client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri
         if not policy or policy == security_policies.SecurityPolicyNone.URI:

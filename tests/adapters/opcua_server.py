@@ -22,6 +22,7 @@ APPLICATION = "urn:plant:boiler:server"
 TICK_SECONDS = 0.05
 
 
+OFFERED = ("NoSecurity", "Basic256Sha256_", "Aes128Sha256RsaOaep_", "Aes256Sha256RsaPss_")
 VALUES = {
     "Counter": ua.Variant(0, ua.VariantType.Int64),
     "PT101": ua.Variant(7.5),
@@ -60,9 +61,7 @@ class Plant:
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.port}/plant/")
         policies = [ua.SecurityPolicyType.NoSecurity]
         if pki is not None:
-            policies = [
-                one for one in ua.SecurityPolicyType if "Rsa128" not in one.name and "256_" not in one.name[:10]
-            ]
+            policies = [one for one in ua.SecurityPolicyType if one.name.startswith(OFFERED)]
             await self.server.load_certificate(str(pki / "certificate.der"))
             await self.server.load_private_key(str(pki / "key.pem"))
         self.server.set_security_policy(policies)
@@ -107,6 +106,8 @@ class Plant:
             case {"forget": True}:
                 service = self.server.iserver.subscription_service
                 await service.delete_subscriptions(list(service.subscriptions))
+            case {"sessions": True}:
+                return len(self.server.iserver._external_sessions)
             case {"alarm": state}:
                 await self.say_alarm(**state)
         return "ok"
