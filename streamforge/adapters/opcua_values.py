@@ -18,6 +18,7 @@ _SEVERITY = 0xC000_0000
 _CODE = 0xFFFF_0000
 # The info bits say: this value carries data value bits, and one of these is Overflow (OPC 10000-4, 7.39.1).
 _OVERFLOW = 0x480
+_UNNAMED = {"Good", "Uncertain", "Bad"}  # what the library calls codes that it does not know
 _SUSPECT = {ua.StatusCodes.UncertainLastUsableValue, ua.StatusCodes.GoodLocalOverride}
 NO_SOURCE_TIME, NO_VALUE, NOT_A_NUMBER, INVALID, NO_ELEMENT = (
     "no_source_time", "no_value", "not_a_number", "invalid", "no_such_element",
@@ -80,6 +81,7 @@ def quality_of(code: int) -> tuple[Quality, str]:
     """Quality and reason of a status code; the reason is the code's name in the specification, "" for Good."""
     plain = code & _CODE
     name = ua.StatusCode(plain).name
+    name = f"0x{plain:08X}" if name in _UNNAMED and plain & ~_SEVERITY else name
     if plain in _SUSPECT:
         return Quality.SUSPECT, name
     severity = code & _SEVERITY
@@ -151,7 +153,7 @@ def _number(value: Any, kind: Kind, form: Form, stamp: _Stamp) -> Reading:
     number = float(value)
     if kind is Kind.DOUBLE and not isfinite(number):
         return bad(NOT_A_NUMBER, stamp.at_us)
-    if -_EXACT <= number <= _EXACT or kind is Kind.DOUBLE:
+    if kind is Kind.DOUBLE or -_EXACT <= value <= _EXACT:
         return Reading(kind, number, number, *stamp)
     return Reading(kind, nan, value if value < 1 << 63 else str(value), *stamp)
 
