@@ -161,7 +161,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
         if lost > self._lost_said and now - self._lost_at_seconds >= LOST_SECONDS:
             more, self._lost_said, self._lost_at_seconds = lost - self._lost_said, lost, now
             at_us = now_us()
-            reason = f"queues of {more} items ran over at the server"
+            reason = f"queues ran over at the server: {more} samples are marked so"
             inbox.signal(self._gap_event(Gap(from_us=at_us, to_us=at_us, reason=reason)))
 
     async def _poll(self, inbox: Inbox) -> None:

@@ -94,11 +94,12 @@ def _with_port(endpoint: str) -> str:
 class Subscription:
     """What is asked of the server: how often it samples and sends, and how much it keeps while the link is down.
 
-    `alarms` asks for Alarms & Conditions of the object `alarms_at`; they are of `[output] asset_id`.
+    `sampling_ms` 0 = as fast as the server can, with some at each change. `alarms` asks for Alarms & Conditions of the
+    object `alarms_at`; they are of `[output] asset_id`.
     """
 
     publish_ms: Milliseconds = 500
-    sampling_ms: Milliseconds = 250
+    sampling_ms: Annotated[int, Bounds(0, 86_400_000)] = 250
     queue_size: Annotated[int, Bounds(1, 100_000)] = 240
     keep_alive_s: Annotated[int, Bounds(1, 3600)] = 10
     alarms: bool = False

@@ -118,6 +118,9 @@ class Reader:
         await monitor(session, self.server, settings, subscription, dict(table.items))
         await self._listen_for_events(subscription)
         _say_polled(subscription)
+        if subscription.shortest_queue < settings.queue_size:
+            wanted, given = settings.queue_size, subscription.shortest_queue
+            _log.warning("queues_shortened", url=self.link.url, wanted=wanted, given=given)
         return subscription
 
     async def _browse(self) -> list[Item]:

@@ -32,6 +32,7 @@ class Subscription:
     table: ItemTable
     polled: dict[int, ua.NodeId | str] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
+    shortest_queue: int = 1 << 32
     monitored: dict[int, int] = field(default_factory=dict)
     replayed: Message | None = None
     is_resumed: bool = False
@@ -70,6 +71,7 @@ async def monitor(session: Session, server: Server, settings: Settings, made: Su
     for (handle, _), result in zip(found, results, strict=False):
         if result.StatusCode.is_good():
             made.monitored[handle] = result.MonitoredItemId
+            made.shortest_queue = min(made.shortest_queue, result.RevisedQueueSize)
             del nodes[handle]
         elif element := _as_element(more[handle], result.StatusCode.value):
             made.table.items[handle] = elements[handle] = element

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite, nan
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ from asyncua import ua
 
 from streamforge.model import Kind, Quality, Value
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the library's times are UTC and have no zone
-_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a time without a zone is UTC
 _SEVERITY = 0xC000_0000
 _CODE = 0xFFFF_0000
 # The info bits say: this value carries data value bits, and one of these is Overflow (OPC 10000-4, 7.39.1).
@@ -99,9 +99,8 @@ def time_us(moment: datetime | None) -> int:
     """Microseconds since 1970; 0 where the server gives none, or one before 1970."""
     if moment is None:
         return 0
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return max(0, (moment - _EPOCH) // _MICROSECOND)
+    since = moment - (_EPOCH if moment.tzinfo is not None else _PLAIN_EPOCH)
+    return max(0, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
 def reading_of(data: ua.DataValue, form: Form, sampled_us: int = 0) -> Reading:

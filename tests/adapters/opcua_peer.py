@@ -84,9 +84,14 @@ class Cable:
             writer.close()
             return
         self.connections += 1
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.close()
+            return
         self._writers += [writer, there_writer]
-        await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.CancelledError):

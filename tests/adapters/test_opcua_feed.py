@@ -53,7 +53,7 @@ def arrived(one: Feed, server: Server, message: Any, available: tuple[int, ...] 
     result = ua.PublishResult(SubscriptionId=7, NotificationMessage=message, AvailableSequenceNumbers=list(available))
 
     async def main() -> list[Any]:
-        return [found async for found in one.arrived(server, result, 200)]  # type: ignore[arg-type]
+        return [found async for found in one.arrived(server, result, 200)]
 
     return [found if isinstance(found, Gap) else found.data for found in asyncio.run(main())]
 
@@ -114,7 +114,7 @@ def test_a_message_is_acknowledged_when_the_log_has_it() -> None:
 
     async def main() -> None:
         result = ua.PublishResult(SubscriptionId=7, NotificationMessage=note(2, "a"))
-        found = [message async for message in one.arrived(Server(), result, 200)]  # type: ignore[arg-type]
+        found = [message async for message in one.arrived(Server(), result, 200)]
         assert one.acknowledgements() == []
         assert not isinstance(found[0], Gap)
         found[0].done()
@@ -129,7 +129,7 @@ def test_an_acknowledgement_that_did_not_reach_the_server_is_told_again() -> Non
     one._acknowledged.append(1)
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            asyncio.run(publish(server, one))  # type: ignore[arg-type]
+            asyncio.run(publish(server, one))
     assert server.told == [1, 1]
 
 
@@ -139,4 +139,4 @@ def test_a_subscription_that_the_server_does_not_know_is_lost(code: int) -> None
     with pytest.raises(SubscriptionLost):
         arrived(feed(3), server, note(8, "e"))
     with pytest.raises(SubscriptionLost):
-        asyncio.run(publish(server, feed(3)))  # type: ignore[arg-type]
+        asyncio.run(publish(server, feed(3)))
