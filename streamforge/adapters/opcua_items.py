@@ -9,7 +9,7 @@ from asyncua import ua
 from streamforge.adapters.base import Batch
 from streamforge.adapters.opcua_address import Address, parse_address
 from streamforge.adapters.opcua_config import NodeRow
-from streamforge.adapters.opcua_values import Form, Reading, is_overflow, reading_of
+from streamforge.adapters.opcua_values import AS_IT_IS, Form, Reading, is_overflow, reading_of
 from streamforge.model import Value, names
 
 # A change of few of many items makes ever new columns, each of which is remembered: they must be short.
@@ -24,7 +24,7 @@ class Item:
     parameter: str
     unit: str = ""
     address: Address
-    form: Form = field(default_factory=Form)
+    form: Form = AS_IT_IS
     sampling_ms: int = 0
 
 
@@ -37,9 +37,14 @@ def item_of(asset_id: str, row: NodeRow) -> Item:
         parameter=row.param,
         unit=row.unit,
         address=address,
-        form=Form(element=address.element, scale=row.scale, offset=row.offset, invalid=invalid),
+        form=_form(address.element, row, invalid),
         sampling_ms=row.interval_ms,
     )
+
+
+def _form(element: int, row: NodeRow, invalid: tuple[float, ...]) -> Form:
+    form = Form(element=element, scale=row.scale, offset=row.offset, invalid=invalid)
+    return AS_IT_IS if form == AS_IT_IS else form
 
 
 @dataclass(slots=True)
@@ -64,7 +69,7 @@ class _Columns:
         self.values.append(reading.number)
         self.qualities.append(reading.quality)
         self.times.append(reading.time_us)
-        if not reading.fits:
+        if reading.other is not reading.number:
             self.others[index] = reading.other
         if reading.reason:
             self.reasons[index] = reading.reason
@@ -101,11 +106,11 @@ def batches(readings: Iterable[tuple[Item, Reading]]) -> list[Batch]:
 
 def by_turns(notes: Sequence[Any]) -> Iterable[Any]:
     """Notifications with the first of each item before the second of any, so that batches are few and long."""
+    if len({note.ClientHandle for note in notes}) == len(notes):
+        return notes
     queues: dict[int, list[Any]] = {}
     for note in notes:
         queues.setdefault(note.ClientHandle, []).append(note)
-    if len(queues) == len(notes):
-        return notes
     turn = 0
     ordered: list[Any] = []
     while len(ordered) < len(notes):
@@ -126,14 +131,18 @@ class ItemTable:
     def take(self, notes: Sequence[Any]) -> list[tuple[Item, Reading]]:
         """The readings of data change notifications (`ua.MonitoredItemNotification`)."""
         found = []
+        items, last = self.items, self.last
         for note in by_turns(notes):
-            item = self.items.get(note.ClientHandle)
+            handle, data = note.ClientHandle, note.Value
+            item = items.get(handle)
             if item is None:  # deleted here, and still on its way there
                 continue
-            found.append((item, self.note(note.ClientHandle, reading_of(note.Value, item.form))))
-            status = note.Value.StatusCode
+            reading = last[handle] = reading_of(data, item.form)
+            found.append((item, reading))
+            status = data.StatusCode
             if status is not None and status.value and is_overflow(status.value):
                 self.lost += 1
+        self.heard.update(note.ClientHandle for note in notes)
         return found
 
     def note(self, handle: int, reading: Reading) -> Reading:

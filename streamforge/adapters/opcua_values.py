@@ -51,8 +51,10 @@ class Form:
         return self.scale != 1.0 or self.offset != 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+AS_IT_IS = Form()
+
+
+class Reading(NamedTuple):
     """One reading: `number` as in `model.ReadingBatch.values`, `other` what does not fit a double (else the same)."""
 
     kind: Kind
@@ -145,10 +147,11 @@ def _valued(variant: ua.Variant | None, form: Form, stamp: _Stamp) -> Reading:
 
 
 def _number(value: Any, kind: Kind, form: Form, stamp: _Stamp) -> Reading:
-    if value in form.invalid:
-        return bad(INVALID, stamp.at_us)
-    if form.is_scaled and kind is not Kind.BOOLEAN:
-        value, kind = value * form.scale + form.offset, Kind.DOUBLE
+    if form is not AS_IT_IS:
+        if value in form.invalid:
+            return bad(INVALID, stamp.at_us)
+        if form.is_scaled and kind is not Kind.BOOLEAN:
+            value, kind = value * form.scale + form.offset, Kind.DOUBLE
     number = float(value)
     if kind is Kind.DOUBLE and not isfinite(number):
         return bad(NOT_A_NUMBER, stamp.at_us)
