@@ -23,6 +23,7 @@ from streamforge.adapters.opcua_feed import Gap, Message, SubscriptionLost, publ
 from streamforge.adapters.opcua_items import batches, item_of
 from streamforge.adapters.opcua_link import Link, failing
 from streamforge.adapters.opcua_reader import ALARMS, Reader
+from streamforge.adapters.opcua_standing import StandingFile
 from streamforge.adapters.opcua_trust import DIRECTORY, TrustList
 from streamforge.adapters.tags import rule_of, signal_rule
 from streamforge.clock import now_us
@@ -48,12 +49,12 @@ class OpcUa(Subscriber[OpcUaConfig]):
         self._items = [item_of(asset_id, row) for asset_id, row in config.rows()]
         self._devices = tuple(_devices(config))
         self._lost_said, self._lost_at_seconds = 0, float("-inf")
-        self.place(config.adapter_id or "opcua", Path())
 
     def place(self, adapter_id: str, state_directory: Path) -> None:
         self._adapter_id = adapter_id
         link = Link(self.config.source, TrustList(state_directory / DIRECTORY))
-        self._conditions = Conditions(adapter_id, self.config.output.asset_id)
+        self._standing = StandingFile(state_directory)
+        self._conditions = Conditions(adapter_id, self.config.output.asset_id, self._standing.load())
         self._reader = Reader(self.config, link, self._items, self._conditions)
 
     @property
@@ -86,6 +87,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             raise
 
     async def close(self) -> None:
+        self._standing.save(self._conditions)
         await self._reader.link.close()
 
     async def _receive(self, inbox: Inbox) -> None:
@@ -121,6 +123,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             if error.code in (ua.StatusCodes.BadTimeout, ua.StatusCodes.BadTooManyPublishRequests):
                 return
             raise
+        self._standing.save(self._conditions)
         subscription = self._reader.subscription
         async for one in subscription.feed.arrived(self._reader.link.session, result, now_us()):
             if isinstance(one, Gap):
@@ -150,7 +153,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
                     raise SubscriptionLost(part.Status.name)
         done = _when_all(len(found) + len(alarms), message.done)
         for alarm in alarms:
-            inbox.signal(alarm, done)
+            inbox.signal(alarm, _both(done, self._standing.due))
         for batch in found:
             await inbox.put(replace(batch, done=done))
         self._say_lost(table.lost, inbox)
@@ -219,6 +222,14 @@ def _when_all(count: int, done: Callable[[], None]) -> Callable[[], None]:
             done()
 
     return one
+
+
+def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        first()
+        then()
+
+    return both
 
 
 async def _first_to_fail(*works: Coroutine[Any, Any, None]) -> None:

@@ -1,15 +1,21 @@
 """One subscription as this end knows it: what came, what is missing and asked for again, what the log has by now."""
 
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from asyncua import ua
 from asyncua.client.ua_session import UaSession
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 _NUMBERS = (1 << 32) - 1  # sequence numbers run from 1 to this, and then from 1 again
 _MOST_MISSING = 10_000
+# What the library raises of a message that is not as the specification says.
+MALFORMED = (
+    struct.error, TypeError, AttributeError, LookupError, ArithmeticError, ValueError, RecursionError, AssertionError,
+    NotImplementedError,
+)  # fmt: skip
 _GONE = {
     ua.StatusCodes.BadSubscriptionIdInvalid,
     ua.StatusCodes.BadNoSubscription,
@@ -145,6 +151,8 @@ class Feed:
             if error.code == ua.StatusCodes.BadMessageNotAvailable:
                 return None
             raise
+        except (UaError, *MALFORMED):  # it would be so each time it is asked for
+            return None
         # Some answer an empty message instead of BadMessageNotAvailable.
         is_it = message.SequenceNumber == number and message.NotificationData
         return message if is_it else None

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from streamforge.adapters.opcua_config import Mode, Policy, Source
-from streamforge.adapters.opcua_feed import Session
+from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc
 from streamforge.errors import NotConnected
 
@@ -56,6 +56,19 @@ def failing(url: str) -> Iterator[None]:
     except _FAILURES as error:
         msg = f"{url}: {error or type(error).__name__}"
         raise NotConnected(msg) from error
+    except MALFORMED as error:
+        if not _is_raised_by_library(error):
+            raise
+        msg = f"{url}: an answer that cannot be decoded: {error or type(error).__name__}"
+        raise NotConnected(msg) from error
+
+
+def _is_raised_by_library(error: BaseException) -> bool:
+    """Whether it comes of what a peer sent; of our own code the same kind of error is a mistake, and ends the unit."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and str(place.tb_frame.f_globals.get("__name__", "")).startswith("asyncua")
 
 
 class Link:

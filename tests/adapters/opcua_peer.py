@@ -31,9 +31,10 @@ def free_port() -> int:
 class Told:
     """The server of `tests.adapters.opcua_server`, in a process of its own."""
 
-    def __init__(self, port: int, pki: Path | None = None) -> None:
+    def __init__(self, port: int, pki: Path | None = None, others: int = 1) -> None:
         self.port = port
-        words = [sys.executable, "-m", "tests.adapters.opcua_server", str(port), *([str(pki)] if pki else [])]
+        words = [sys.executable, "-m", "tests.adapters.opcua_server", str(port), str(others)]
+        words += [str(pki)] if pki else []
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, bufsize=1
         )
@@ -59,9 +60,9 @@ class Told:
 
 
 @contextmanager
-def server(pki: Path | None = None, port: int = 0) -> Iterator[Told]:
+def server(pki: Path | None = None, port: int = 0, others: int = 1) -> Iterator[Told]:
     """One that runs."""
-    told = Told(port or free_port(), pki)
+    told = Told(port or free_port(), pki, others)
     try:
         yield told
     finally:
@@ -70,12 +71,17 @@ def server(pki: Path | None = None, port: int = 0) -> Iterator[Told]:
 
 @dataclass
 class Cable:
-    """A link to a port of loopback over a port of its own; cut, nothing gets through and nobody is told."""
+    """A link to a port of loopback over a port of its own; cut, nothing gets through and nobody is told.
+
+    `asked` is what the client sent; `change` is done to what the server answers.
+    """
 
     target: int
     port: int = 0
     is_cut: bool = False
     connections: int = 0
+    change: Callable[[bytes], bytes] = bytes
+    asked: bytearray = field(default_factory=bytearray)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,15 +97,27 @@ class Cable:
             return
         self._writers += [writer, there_writer]
         with suppress(asyncio.CancelledError):
-            await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+            await asyncio.gather(
+                self._pass(reader, there_writer, self._note),
+                self._pass(there_reader, writer, self._changed),
+            )
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]
+    ) -> None:
         with suppress(ConnectionError, asyncio.CancelledError):
             while data := await reader.read(65536):
                 if not self.is_cut:
-                    writer.write(data)
+                    writer.write(change(data))
                     await writer.drain()
         writer.close()
+
+    def _changed(self, data: bytes) -> bytes:
+        return self.change(data)
+
+    def _note(self, data: bytes) -> bytes:
+        self.asked += data
+        return data
 
     def cut(self, *, hang_up: bool) -> None:
         """Nothing passes any more; `hang_up` says so to both ends."""
@@ -202,6 +220,12 @@ class Run:
         self.adapter.place("line", state)
         self.errors: list[str] = []
         self.connected = 0
+        self.work: asyncio.Task[None] | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether nothing but what a runner handles was raised."""
+        return self.work is not None and not self.work.done()
 
     async def forever(self) -> None:
         """Until cancelled."""
@@ -227,7 +251,7 @@ class Run:
 async def running(config: OpcUaConfig, state: Path) -> AsyncIterator[Run]:
     """The adapter at work."""
     run = Run(config, state)
-    work = asyncio.create_task(run.forever())
+    work = run.work = asyncio.create_task(run.forever())
     try:
         yield run
     finally:

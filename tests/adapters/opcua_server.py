@@ -1,7 +1,8 @@
 """An OPC UA server in a process of its own, told over its standard input what to do: one line of JSON an order.
 
 It is made with the library that the adapter uses, so it proves little about what other servers do.
-`python -m tests.adapters.opcua_server PORT [PKI]` prints "ready"; each order is answered with "ok".
+`python -m tests.adapters.opcua_server PORT OTHERS [PKI]` prints "ready"; each order is answered with "ok". OTHERS is how
+many namespaces come before its own.
 """
 
 import asyncio
@@ -45,9 +46,10 @@ class Users(UserManager):  # type: ignore[misc] # the library's types are not us
 class Plant:
     """The server with its nodes, by name."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, others: int) -> None:
         self.server = Server(user_manager=Users())
         self.port = port
+        self.others = others
         self.nodes: dict[str, Any] = {}
         self.counter = 0
         self.is_counting = True
@@ -65,7 +67,8 @@ class Plant:
             await self.server.load_certificate(str(pki / "certificate.der"))
             await self.server.load_private_key(str(pki / "key.pem"))
         self.server.set_security_policy(policies)
-        await self.server.register_namespace("urn:something:else")
+        for number in range(self.others):
+            await self.server.register_namespace(f"urn:something:else:{number}")
         index = await self.server.register_namespace(NAMESPACE)
         plant = self.nodes["Plant"] = await self.server.nodes.objects.add_object(
             ua.NodeId("Plant", index), f"{index}:Plant"
@@ -134,8 +137,8 @@ class Plant:
 
 async def main() -> None:
     """Serve until standard input ends."""
-    plant = Plant(int(sys.argv[1]))
-    await plant.start(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    plant = Plant(int(sys.argv[1]), int(sys.argv[2]))
+    await plant.start(Path(sys.argv[3]) if len(sys.argv) > 3 else None)
     counting = asyncio.create_task(plant.count())
     print("ready", flush=True)
     loop = asyncio.get_running_loop()

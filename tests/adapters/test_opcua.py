@@ -20,6 +20,7 @@ from streamforge.adapters.opcua_config import (
     Source,
     Subscription,
 )
+from streamforge.adapters.opcua_standing import StandingFile
 from streamforge.model import AlarmState, Quality, Severity
 from tests.adapters.opcua_peer import Told, cable, running, server
 
@@ -193,7 +194,7 @@ def test_a_server_that_starts_anew_is_subscribed_to_anew(tmp_path: Path) -> None
             async with running(config(first.port, *rows("Counter")), tmp_path) as run:
                 await run.until(lambda: len(run.box.values("Counter")) > 10, "readings")
                 first.stop(kill=True)
-                with server(port=first.port):
+                with server(port=first.port, others=3):  # and gives its namespace another index
                     await run.until(lambda: len(run.box.events("data_gap")) == 1, "the gap")
                     seen = len(run.box.values("Counter"))
                     await run.until(lambda: len(run.box.values("Counter")) > seen + 5, "readings of the new one")
@@ -243,3 +244,32 @@ def test_alarms_are_raised_acknowledged_and_cleared_and_said_again_after_a_cut(p
                 assert len({one.alarm_id for one in run.box.alarms}) == 1
 
     go(main())
+
+
+def test_an_alarm_that_ends_while_the_unit_is_away_is_cleared_when_it_comes_back(plant: Told, tmp_path: Path) -> None:
+    settings = config(plant.port, *rows("Counter"))
+    settings = replace(settings, subscription=replace(settings.subscription, alarms=True))
+
+    async def main() -> None:
+        async with running(settings, tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("Counter")), "readings")
+            plant.tell(alarm={"active": True, "acked": False})
+            await run.until(lambda: len(run.box.alarms) == 1, "the alarm")
+            raised = run.box.alarms[0]
+        plant.tell(alarm={"active": False, "acked": True})
+        async with running(settings, tmp_path) as run:
+            await run.until(lambda: len(run.box.alarms) == 1, "its end")
+            assert (run.box.alarms[0].alarm_id, run.box.alarms[0].state) == (raised.alarm_id, AlarmState.CLEARED)
+        async with running(settings, tmp_path) as run:
+            await run.until(lambda: len(run.box.values("Counter")) > 10, "readings")
+            assert run.box.alarms == []
+
+    go(main())
+
+
+def test_a_file_of_alarms_that_cannot_be_read_is_said_and_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "conditions.json").write_text('[{"severity": "HIGH"}]')
+    assert StandingFile(tmp_path).load() == {}
+    assert "conditions_forgotten" in caplog.text
