@@ -1,8 +1,8 @@
 """An OPC UA server in a process of its own, told over its standard input what to do: one line of JSON an order.
 
 It is made with the library that the adapter uses, so it proves little about what other servers do.
-`python -m tests.adapters.opcua_server PORT OTHERS [PKI]` prints "ready"; each order is answered with "ok". OTHERS is how
-many namespaces come before its own.
+`python -m tests.adapters.opcua_server PORT OTHERS [PKI]` prints "ready"; each order is answered with "ok". So
+many OTHERS, namespaces, come before its own.
 """
 
 import asyncio

@@ -71,14 +71,14 @@ def test_only_services_that_read_go_over_the_wire_and_the_one_method_is_conditio
 
 
 def test_a_server_that_is_slow_is_waited_for(plant: Told, tmp_path: Path) -> None:
-    """Each answer takes a second and a half, over the second after which the library's own watchdog gives up."""
+    """Each answer takes a little longer than the second after which the library's own watchdog gives up."""
 
     class Slow(Cable):
         async def _pass(
             self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]
         ) -> None:
             while data := await reader.read(65536):
-                await asyncio.sleep(0.75)
+                await asyncio.sleep(0.55)
                 writer.write(change(data))
 
     async def main() -> None:
@@ -87,7 +87,7 @@ def test_a_server_that_is_slow_is_waited_for(plant: Told, tmp_path: Path) -> Non
         settings = config(listener.sockets[0].getsockname()[1], *rows("Counter"))
         settings = replace(settings, source=replace(settings.source, timeout_ms=5000))
         async with running(settings, tmp_path) as run:
-            await run.until(lambda: len(run.box.values("Counter")) > 40, "readings", 60.0)
+            await run.until(lambda: len(run.box.values("Counter")) > 20, "readings", 60.0)
             assert (run.connected, run.errors) == (1, [])
         listener.close()
 
@@ -125,7 +125,7 @@ def test_who_is_no_opcua_server_is_a_peer_that_is_away(tmp_path: Path, answer: b
     go(main())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_answers_that_are_damaged_on_the_way_end_a_connection_and_never_the_adapter(
     plant: Told, tmp_path: Path, seed: int
 ) -> None:
@@ -146,7 +146,7 @@ def test_answers_that_are_damaged_on_the_way_end_a_connection_and_never_the_adap
             async with running(settings, tmp_path) as run:
                 await run.until(lambda: len(run.box.values("Counter")) > 5, "readings")
                 link.change = damaged
-                await asyncio.sleep(4)
+                await asyncio.sleep(2)
                 assert run.is_alive, "the adapter's work has ended"
                 link.change = bytes
                 seen = len(run.box.batches)
