@@ -48,6 +48,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
         super().__init__(config)
         self._items = [item_of(asset_id, row) for asset_id, row in config.rows()]
         self._devices = tuple(_devices(config))
+        self._outstanding = OUTSTANDING
         self._lost_said, self._lost_at_seconds = 0, float("-inf")
 
     def place(self, adapter_id: str, state_directory: Path) -> None:
@@ -100,7 +101,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
         waiting: list[asyncio.Task[Any]] = []
         try:
             while True:
-                while len(waiting) < OUTSTANDING:
+                while len(waiting) < self._outstanding:
                     waiting.append(asyncio.create_task(publish(session, feed)))
                 done, _ = await asyncio.wait(waiting[:1], timeout=feed.silence_seconds)
                 if not done:
@@ -120,7 +121,10 @@ class OpcUa(Subscriber[OpcUaConfig]):
         try:
             result = answer.result()
         except UaStatusCodeError as error:
-            if error.code in (ua.StatusCodes.BadTimeout, ua.StatusCodes.BadTooManyPublishRequests):
+            if error.code == ua.StatusCodes.BadTimeout:
+                return
+            if error.code == ua.StatusCodes.BadTooManyPublishRequests and self._outstanding > 1:
+                self._outstanding -= 1
                 return
             raise
         self._standing.save(self._conditions)

@@ -101,7 +101,7 @@ class Subscription:
     publish_ms: Milliseconds = 500
     sampling_ms: Annotated[int, Bounds(0, 86_400_000)] = 250
     queue_size: Annotated[int, Bounds(1, 100_000)] = 240
-    keep_alive_s: Annotated[int, Bounds(1, 3600)] = 10
+    keep_alive_s: Annotated[int, Bounds(1, 120)] = 10
     alarms: bool = False
     alarms_at: str = SERVER_OBJECT
 

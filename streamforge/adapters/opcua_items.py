@@ -137,7 +137,10 @@ class ItemTable:
             item = items.get(handle)
             if item is None:  # deleted here, and still on its way there
                 continue
-            reading = last[handle] = reading_of(data, item.form)
+            reading = reading_of(data, item.form)
+            if reading.other is None and handle in last:  # of what kind its values are is known by now
+                reading = reading._replace(kind=last[handle].kind)
+            last[handle] = reading
             found.append((item, reading))
             status = data.StatusCode
             if status is not None and status.value and is_overflow(status.value):

@@ -4,6 +4,7 @@ The library's own reconnect, its supervisor and its watchdogs are not used: the 
 others give a slow server up. A session outlives its link at the server, and so do its subscriptions.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc
 from streamforge.errors import NotConnected
 
+CLOSE_SECONDS = 2.0
 SESSION = timedelta(minutes=10)
 # The parts of a channel's lifetime after which it is renewed.
 _RENEW = 0.75
@@ -215,10 +217,10 @@ class Link:
         client, self._client = self._client, None
         if client is None:
             return
-        with suppress(*_FAILURES):
-            await client.uaclient.session.close_session(delete_subscriptions=True)
-        with suppress(*_FAILURES):
-            await client.close_secure_channel()
+        with suppress(*_FAILURES):  # a server that does not answer ends the session by itself
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await client.uaclient.session.close_session(delete_subscriptions=True)
+                await client.close_secure_channel()
         client.disconnect_socket()
 
 

@@ -202,6 +202,16 @@ def test_a_server_that_starts_anew_is_subscribed_to_anew(tmp_path: Path) -> None
     go(main())
 
 
+def test_a_unit_stops_soon_though_the_server_says_nothing(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cable(plant.port) as link, running(config(link.port, *rows("Counter")), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("Counter")), "readings")
+            link.cut(hang_up=False)
+            await asyncio.wait_for(run.adapter.close(), 3.0)
+
+    go(main())
+
+
 def test_browsing_finds_by_globs_and_follows_the_servers_changes(plant: Told, tmp_path: Path) -> None:
     row = BrowseRow(at=f"{NAMESPACE}Plant", include=("P*", "New*"), exclude=("Spare",), param="b.{name}")
 

@@ -75,6 +75,22 @@ def test_a_cut_under_encryption_leaves_no_hole(plant: Told, tmp_path: Path) -> N
     go(main())
 
 
+def test_new_keys_for_the_channel_interrupt_nothing(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(config(plant.port), tmp_path) as run:
+            await trusted(run, tmp_path)
+            await run.until(lambda: bool(run.box.values("Counter")), "readings")
+            errors = len(run.errors)
+            for _ in range(3):
+                await run.adapter._reader.link.renew()
+                seen = len(run.box.values("Counter"))
+                await run.until(lambda n=seen: len(run.box.values("Counter")) > n + 5, "readings")  # type: ignore[misc]
+            assert consecutive(run.box.values("Counter")) == []
+            assert len(run.errors) == errors
+
+    go(main())
+
+
 def test_a_user_is_named_by_a_certificate(plant: Told, tmp_path: Path) -> None:
     certificate, key = pem(pair("urn:user"))
 
