@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from streamforge.adapters.opcua_config import Mode, Policy, Source
 from streamforge.adapters.opcua_feed import MALFORMED, Session
+from streamforge.adapters.opcua_guard import bound_the_library
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc
 from streamforge.errors import NotConnected
 
@@ -77,6 +78,7 @@ class Link:
     """One server. `session` is what services are called on; `is_new` says that it does not know us from before."""
 
     def __init__(self, source: Source, trust: TrustList) -> None:
+        bound_the_library()
         self.url = source.url
         self._source = source
         self._trust = trust

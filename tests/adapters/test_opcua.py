@@ -42,7 +42,7 @@ def config(port: int, *tags: NodeRow, **more: Any) -> OpcUaConfig:
         endpoint=f"opc.tcp://127.0.0.1:{port}", security_policy=Policy.NONE, security_mode=Mode.NONE, timeout_ms=2000
     )
     devices = (DeviceRow(asset_id="boiler", tags=tags),) if tags else ()
-    subscription = Subscription(publish_ms=100, sampling_ms=20, keep_alive_s=1)
+    subscription = Subscription(publish_ms=100, sampling_ms=20, queue_size=1000, keep_alive_s=1)
     settings = OpcUaConfig(
         source=source,
         output=Output(asset_id="boiler"),

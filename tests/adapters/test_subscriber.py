@@ -45,6 +45,15 @@ class Radio(Subscriber[AdapterConfig]):
         self.script: list[Act | Batch | Exception] = []
         self.connected = 0
         self.put = 0
+        self.missing = ""
+        self.placed: tuple[str, Path] | None = None
+
+    def place(self, adapter_id: str, state_directory: Path) -> None:
+        self.placed = (adapter_id, state_directory)
+
+    @property
+    def complaint(self) -> str:
+        return self.missing
 
     @property
     def peers(self) -> Sequence[str]:
@@ -241,3 +250,17 @@ def test_assets_that_turn_up_by_themselves_are_listed(bench: Bench) -> None:
     devices = bench.unit.health().details["devices"]
     assert [(one["asset_id"], one["state"]) for one in devices] == [("tank", "CONNECTING"), ("other", "ONLINE")]
     assert bench.unit.status().startswith("1 of 2 devices send")
+
+
+def test_an_adapter_is_told_its_name_and_where_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
+    assert bench.radio.placed == ("line", tmp_path)
+
+
+def test_what_no_peer_gives_stands_in_the_status_and_the_unit_is_degraded(bench: Bench) -> None:
+    bench.radio.script = [batch(10.0)]
+    bench.until(lambda: bool(bench.log.batches))
+    bench.log.acknowledge()
+    assert "level: no such node" not in bench.unit.status()
+    bench.radio.missing = "level: no such node"
+    assert bench.unit.status() == "1 of 1 devices send; level: no such node"
+    assert bench.unit.health().state is State.DEGRADED
