@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asyncua import ua
+from asyncua.client.ua_session import UaSession
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from streamforge.adapters.opcua_address import element_of
 from streamforge.adapters.opcua_config import Subscription as Settings
-from streamforge.adapters.opcua_feed import Feed, Message, Session, SubscriptionLost
+from streamforge.adapters.opcua_feed import Feed, Message, SubscriptionLost
 from streamforge.adapters.opcua_items import Item, ItemTable, wanted
 from streamforge.adapters.opcua_server import Server, in_chunks, nodes_of
 from streamforge.clock import now_us
@@ -42,7 +43,7 @@ def _not_called(_: Any) -> None:
     """`Feed` publishes by itself."""
 
 
-async def create(session: Session, settings: Settings) -> Feed:
+async def create(session: UaSession, settings: Settings) -> Feed:
     """A subscription without items. It outlives three keep-alives that are missed, and cuts of some minutes."""
     keep_alives = max(1, round(settings.keep_alive_s * 1000 / settings.publish_ms))
     parameters = ua.CreateSubscriptionParameters(
@@ -57,7 +58,7 @@ async def create(session: Session, settings: Settings) -> Feed:
     return Feed(subscription_id=revised.SubscriptionId, keep_alive_seconds=seconds, heard_us=now_us())
 
 
-async def monitor(session: Session, server: Server, settings: Settings, made: Subscription, more: Items) -> None:
+async def monitor(session: UaSession, server: Server, settings: Settings, made: Subscription, more: Items) -> None:
     """Ask for these items, by handle; those that the server does not monitor are in `made.polled` then."""
     nodes = dict(zip(more, await nodes_of(session, server, [one.address for one in more.values()]), strict=True))
     room = server.limits.items - len(made.monitored) if server.limits.items else len(nodes)
@@ -90,7 +91,7 @@ def _as_element(item: Item, code: int) -> Item | None:
 
 
 async def create_items(
-    session: Session, server: Server, feed: Feed, requests: Sequence[ua.MonitoredItemCreateRequest]
+    session: UaSession, server: Server, feed: Feed, requests: Sequence[ua.MonitoredItemCreateRequest]
 ) -> list[Any]:
     """One result each (`ua.MonitoredItemCreateResult`); what is wrong with an item is its status, never raised."""
 
@@ -105,7 +106,7 @@ async def create_items(
     return await in_chunks(requests, server.limits.monitored, ask)
 
 
-async def unmonitor(session: Session, subscription: Subscription, handles: Sequence[int], size: int) -> None:
+async def unmonitor(session: UaSession, subscription: Subscription, handles: Sequence[int], size: int) -> None:
     """Items that are read no more."""
     ids = [subscription.monitored.pop(handle) for handle in handles if handle in subscription.monitored]
 
@@ -121,7 +122,7 @@ async def unmonitor(session: Session, subscription: Subscription, handles: Seque
         subscription.polled.pop(handle, None)
 
 
-async def go_on(session: Session, subscription: Subscription, *, is_new_session: bool) -> bool:
+async def go_on(session: UaSession, subscription: Subscription, *, is_new_session: bool) -> bool:
     """Whether the subscription still stands at the server; then what it kept meanwhile can be had, the first of it is.
 
     A subscription that belongs to this session already is no failure of the transfer (BadNothingToDo).
@@ -138,7 +139,7 @@ async def go_on(session: Session, subscription: Subscription, *, is_new_session:
     return True
 
 
-async def _is_transferred(session: Session, feed: Feed) -> bool:
+async def _is_transferred(session: UaSession, feed: Feed) -> bool:
     parameters = ua.TransferSubscriptionsParameters(SubscriptionIds=[feed.subscription_id], SendInitialValues=False)
     try:
         (result,) = await session.transfer_subscriptions(parameters)
