@@ -13,9 +13,15 @@ _NUMBERS = (1 << 32) - 1  # sequence numbers run from 1 to this, and then from 1
 _MOST_MISSING = 10_000
 # What the library raises of a message that is not as the specification says.
 MALFORMED = (
-    struct.error, TypeError, AttributeError, LookupError, ArithmeticError, ValueError, RecursionError, AssertionError,
-    NotImplementedError,
-)  # fmt: skip
+    struct.error,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    ValueError,
+    RuntimeError,
+    AssertionError,
+)
 _GONE = {
     ua.StatusCodes.BadSubscriptionIdInvalid,
     ua.StatusCodes.BadNoSubscription,
