@@ -108,15 +108,14 @@ def by_turns(notes: Sequence[Any]) -> Iterable[Any]:
     """Notifications with the first of each item before the second of any, so that batches are few and long."""
     if len({note.ClientHandle for note in notes}) == len(notes):
         return notes
-    queues: dict[int, list[Any]] = {}
+    counts: dict[int, int] = {}
+    turns: list[list[Any]] = []
     for note in notes:
-        queues.setdefault(note.ClientHandle, []).append(note)
-    turn = 0
-    ordered: list[Any] = []
-    while len(ordered) < len(notes):
-        ordered += [queue[turn] for queue in queues.values() if turn < len(queue)]
-        turn += 1
-    return ordered
+        turn = counts[note.ClientHandle] = counts.get(note.ClientHandle, -1) + 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(note)
+    return [note for turn in turns for note in turn]
 
 
 class ItemTable:
