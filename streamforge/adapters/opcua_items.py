@@ -13,7 +13,7 @@ from streamforge.adapters.opcua_values import AS_IT_IS, Form, Reading, is_overfl
 from streamforge.model import Value, names
 
 # A change of few of many items makes ever new columns, each of which is remembered: they must be short.
-MOST_COLUMNS = 100
+MOST_COLUMNS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
