@@ -92,22 +92,11 @@ class OpcUa(Subscriber[OpcUaConfig]):
         await self._reader.link.close()
 
     async def _receive(self, inbox: Inbox) -> None:
-        """What the server sends, until the subscription or the link is gone."""
-        subscription, session = self._reader.subscription, self._reader.link.session
-        feed = subscription.feed
-        while subscription.replayed is not None:
-            await self._hand_over(subscription.replayed, inbox)
-            subscription.replayed = await feed.resume(session)
+        """What the server kept and what it sends, until the subscription or the link is gone."""
         waiting: list[asyncio.Task[Any]] = []
         try:
-            while True:
-                while len(waiting) < self._outstanding:
-                    waiting.append(asyncio.create_task(publish(session, feed)))
-                done, _ = await asyncio.wait(waiting[:1], timeout=feed.silence_seconds)
-                if not done:
-                    raise TimeoutError
-                with suppress(UaStructParsingError):  # it is missed, asked for again, and then said to be lost
-                    await self._arrived(waiting.pop(0), inbox)
+            await self._replay(inbox)
+            await self._publish(waiting, inbox)
         except SubscriptionLost as error:
             self._reader.forget_subscription(str(error))
             msg = f"the server has dropped the subscription: {error}"
@@ -116,6 +105,23 @@ class OpcUa(Subscriber[OpcUaConfig]):
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _replay(self, inbox: Inbox) -> None:
+        subscription = self._reader.subscription
+        while subscription.replayed is not None:
+            await self._hand_over(subscription.replayed, inbox)
+            subscription.replayed = await subscription.feed.resume(self._reader.link.session)
+
+    async def _publish(self, waiting: list["asyncio.Task[Any]"], inbox: Inbox) -> None:
+        session, feed = self._reader.link.session, self._reader.subscription.feed
+        while True:
+            while len(waiting) < self._outstanding:
+                waiting.append(asyncio.create_task(publish(session, feed)))
+            done, _ = await asyncio.wait(waiting[:1], timeout=feed.silence_seconds)
+            if not done:
+                raise TimeoutError
+            with suppress(UaStructParsingError):  # it is missed, asked for again, and then said to be lost
+                await self._arrived(waiting.pop(0), inbox)
 
     async def _arrived(self, answer: "asyncio.Task[Any]", inbox: Inbox) -> None:
         try:

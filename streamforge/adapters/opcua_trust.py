@@ -61,6 +61,7 @@ class TrustList:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._unreadable: set[Path] = set()
 
     def make(self) -> None:
         """Make the directories that are not there."""
@@ -73,7 +74,13 @@ class TrustList:
             try:
                 yield path, parse_certificate(path.read_bytes())
             except (OSError, ValueError) as error:
-                _log.warning("certificate_unreadable", file=path.name, reason=str(error))
+                self._say(path, error)
+
+    def _say(self, path: Path, error: Exception) -> None:
+        """A file that nobody can use: once, however often it is looked at."""
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            _log.warning("certificate_unreadable", file=path.name, reason=str(error))
 
     def judge(self, claim: Claim, now: datetime) -> None:
         """Nothing where the server is believed. Raises Untrusted with the reason, having kept the certificate."""
@@ -113,7 +120,7 @@ class TrustList:
                 is_pem = content.lstrip().startswith(b"-----")
                 revoked = x509.load_pem_x509_crl(content) if is_pem else x509.load_der_x509_crl(content)
             except (OSError, ValueError) as error:
-                _log.warning("revocations_unreadable", file=path.name, reason=str(error))
+                self._say(path, error)
                 continue
             is_theirs = any(_is_signed_by(revoked, issuer) for issuer in issuers)
             if is_theirs and revoked.get_revoked_certificate_by_serial_number(certificate.serial_number):

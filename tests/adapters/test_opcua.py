@@ -20,6 +20,7 @@ from streamforge.adapters.opcua_config import (
     Source,
     Subscription,
 )
+from streamforge.adapters.opcua_feed import Feed, SubscriptionLost
 from streamforge.adapters.opcua_standing import StandingFile
 from streamforge.model import AlarmState, Quality, Severity
 from tests.adapters.opcua_peer import Told, cable, running, server
@@ -184,6 +185,33 @@ def test_a_server_that_forgets_the_subscription_costs_one_gap_with_its_times(pla
             (gap,) = run.box.events("data_gap")
             assert 0 < int(gap.details["from_us"]) <= int(gap.details["to_us"])
             assert gap.asset_id == "boiler"
+
+    go(main())
+
+
+def test_a_subscription_that_ends_while_what_it_kept_is_asked_for_is_a_gap_and_no_more(
+    plant: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resume = Feed.resume
+    asked: list[Feed] = []
+
+    async def first_only(self: Feed, session: Any) -> Any:
+        asked.append(self)
+        if len(asked) == 2:
+            raise SubscriptionLost("BadSubscriptionIdInvalid")
+        return await resume(self, session)
+
+    async def main() -> None:
+        async with cable(plant.port) as link, running(config(link.port, *rows("Counter")), tmp_path) as run:
+            await run.until(lambda: len(run.box.values("Counter")) > 10, "readings")
+            link.cut(hang_up=True)
+            await asyncio.sleep(0.5)
+            monkeypatch.setattr(Feed, "resume", first_only)
+            link.mend()
+            await run.until(lambda: len(run.box.events("data_gap")) == 1, "the gap")
+            seen = len(run.box.values("Counter"))
+            await run.until(lambda: len(run.box.values("Counter")) > seen + 5, "readings again")
+            assert run.is_alive
 
     go(main())
 
