@@ -40,6 +40,15 @@ _MODES = {
     Mode.SIGN: ua.MessageSecurityMode.Sign,
     Mode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
 }
+_USER, _GATEWAY = "user or password is wrong there", "the server must trust the gateway's own certificate"
+_HINTS = {
+    ua.StatusCodes.BadUserAccessDenied: _USER,
+    ua.StatusCodes.BadIdentityTokenRejected: _USER,
+    ua.StatusCodes.BadIdentityTokenInvalid: _USER,
+    ua.StatusCodes.BadSecurityChecksFailed: _GATEWAY,
+    ua.StatusCodes.BadCertificateUntrusted: _GATEWAY,
+    ua.StatusCodes.BadTooManySessions: "the server has no session left for the gateway",
+}
 _FAILURES = (UaError, OSError, TimeoutError, InvalidSignature, ValueError)
 
 
@@ -51,7 +60,8 @@ def failing(url: str) -> Iterator[None]:
     except NotConnected:
         raise
     except UaStatusCodeError as error:
-        msg = f"{url}: {ua.StatusCode(error.code).name}"
+        hint = _HINTS.get(error.code, "")
+        msg = f"{url}: {ua.StatusCode(error.code).name}" + (f" ({hint})" if hint else "")
         raise NotConnected(msg) from error
     except TimeoutError as error:
         msg = f"{url}: no answer"

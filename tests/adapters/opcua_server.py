@@ -15,6 +15,7 @@ from typing import Any
 
 from asyncua import Server, ua
 from asyncua.common.instantiate_util import instantiate
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.user_managers import UserManager
 
@@ -41,6 +42,11 @@ class Users(UserManager):  # type: ignore[misc] # the library's types are not us
         """Who it is; None = nobody."""
         is_known = username is None or (username, password) == ("gateway", "secret")
         return User(role=UserRole.User) if is_known else None
+
+
+async def refuse(_certificate: Any, _description: Any) -> None:
+    """No client's certificate is believed."""
+    raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
 
 
 class Plant:
@@ -109,6 +115,8 @@ class Plant:
             case {"forget": True}:
                 service = self.server.iserver.subscription_service
                 await service.delete_subscriptions(list(service.subscriptions))
+            case {"distrust": is_distrusted}:
+                self.server.iserver.certificate_validator = refuse if is_distrusted else None
             case {"sessions": True}:
                 return len(self.server.iserver._external_sessions)
             case {"alarm": state}:

@@ -111,7 +111,20 @@ def test_a_wrong_password_is_said_and_tried_again_without_filling_the_server_wit
             await trusted(run, tmp_path)
             await run.until(lambda: len(run.errors) > 6, "refusals")
             assert "BadUserAccessDenied" in run.errors[-1] or "BadIdentityTokenRejected" in run.errors[-1]
+            assert "user or password is wrong" in run.errors[-1]
             assert plant.tell(sessions=True) == 0
+
+    go(main())
+
+
+def test_a_server_that_does_not_trust_the_gateway_is_said_with_what_to_do(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(config(plant.port), tmp_path) as run:
+            plant.tell(distrust=True)
+            await trusted(run, tmp_path)
+            await run.until(lambda: "must trust the gateway's own certificate" in run.errors[-1], "its refusal")
+            plant.tell(distrust=False)
+            await run.until(lambda: bool(run.box.values("Counter")), "readings once it does")
 
     go(main())
 
