@@ -25,6 +25,7 @@ from streamforge.logs import Log
 
 DIRECTORY = "pki"
 TRUSTED, REJECTED, CRL, OWN = "trusted", "rejected", "crl", "own"
+CERTIFICATE_FILE, KEY_FILE = "certificate.der", "key.pem"
 # A new own certificate must be trusted at the server by a person: rarely, and early.
 OWN_DAYS, RENEW_DAYS = 1825, 60
 _MOST_REJECTED = 100
@@ -71,6 +72,8 @@ class TrustList:
     def certificates(self, name: str) -> Iterator[tuple[Path, x509.Certificate]]:
         """Every certificate of one directory with its file; what is none is passed over, and said."""
         for path in sorted((self.directory / name).glob("[!.]*")):
+            if path.name == KEY_FILE:
+                continue
             try:
                 yield path, parse_certificate(path.read_bytes())
             except (OSError, ValueError) as error:
@@ -150,7 +153,7 @@ class TrustList:
 
     def own(self, application_uri: str, host: str, now: datetime) -> tuple[Path, Path]:
         """The adapter's certificate and key, made where there is none, and anew 60 days before the end."""
-        certificate_file, key_file = self.directory / OWN / "certificate.der", self.directory / OWN / "key.pem"
+        certificate_file, key_file = self.directory / OWN / CERTIFICATE_FILE, self.directory / OWN / KEY_FILE
         if not _is_fit(certificate_file, key_file, application_uri, now):
             key = _key(key_file)
             certificate = generate_self_signed_app_certificate(

@@ -14,7 +14,9 @@ def run(arguments: list[str]) -> int:
     """List certificates, or trust one; 0 = done, 1 = there is no such one."""
     parser = argparse.ArgumentParser(prog="streamforge opcua", description="OPC UA servers and their certificates")
     words = parser.add_subparsers(dest="word", required=True)
-    trust = words.add_parser("trust", help="list certificates; with a fingerprint, trust that one")
+    trust = words.add_parser(
+        "trust", help="list certificates, the gateway's own too; with a fingerprint, trust that one"
+    )
     trust.add_argument("fingerprint", nargs="?", help="its first eight digits or more, compared with the server's own")
     trust.add_argument("--instance", help="of this adapter alone: the name of its file in adapters/opcua/")
     given = parser.parse_args(arguments)
@@ -29,13 +31,13 @@ def _directories(instance: str) -> Iterator[tuple[str, Path]]:
 
 
 def _list(found: dict[str, Path]) -> int:
-    from streamforge.adapters.opcua_trust import REJECTED, TRUSTED, TrustList, fingerprint
+    from streamforge.adapters.opcua_trust import OWN, REJECTED, TRUSTED, TrustList, fingerprint
 
     lines = [
         f"{instance:<20} {name:<9} {fingerprint(one)}  until {one.not_valid_after_utc:%Y-%m-%d}"
         f"  {one.subject.rfc4514_string()}"
         for instance, directory in found.items()
-        for name in (REJECTED, TRUSTED)
+        for name in (REJECTED, TRUSTED, OWN)
         for _, one in TrustList(directory).certificates(name)
     ]
     print("\n".join(lines) or NOTHING)

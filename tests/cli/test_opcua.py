@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, now_utc
+from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, now_utc, parse_certificate
 from streamforge.cli.opcua import run
 from tests.adapters.opcua_certificates import DER, pair
 
@@ -28,6 +28,17 @@ def test_a_refused_server_is_listed_and_then_trusted(refused: str, capsys: pytes
     assert f"boiler: {refused} is trusted" in capsys.readouterr().out
     assert run(["trust"]) == 0
     assert capsys.readouterr().out.split()[:3] == ["boiler", "trusted", refused]
+
+
+def test_the_gateways_own_certificate_is_listed_for_the_servers_people(
+    refused: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trust = TrustList(tmp_path / "state" / "streamforge-adapter-opcua@boiler" / "pki")
+    file, _ = trust.own("urn:gw:streamforge", "gw", now_utc())
+    capsys.readouterr()
+    assert run(["trust"]) == 0
+    own = capsys.readouterr().out.splitlines()[-1].split()
+    assert own[:3] == ["boiler", "own", fingerprint(parse_certificate(file.read_bytes()))]
 
 
 def test_a_fingerprint_that_nobody_has_is_an_error(refused: str, capsys: pytest.CaptureFixture[str]) -> None:
