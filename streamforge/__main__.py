@@ -15,6 +15,7 @@ PEOPLE = {
     "tail": "TOPIC [-n N]         follow what passes through a topic",
     "ledger": "[--since] [--asset]   read = delivered + waiting + rejected + evicted",
     "rescue": "DIR                  take the records from a pulled disk",
+    "opcua": "trust [FINGERPRINT]  which OPC UA servers are trusted",
     "bench": "chain ...            measure the chain on this machine",
     "xbee": "nodes|get PORT       what there is behind an XBee module",
     "sim": "[--faults]           a simulated plant to read from",

@@ -128,6 +128,9 @@ class Adapter(ABC, Generic[C]):
         """What the protocol alone knows, for health and page; JSON's types. Asked for in another thread."""
         return {}
 
+    def place(self, adapter_id: str, state_directory: Path) -> None:
+        """Told once before all else: under which name its readings go, and where it may keep files."""
+
     @abstractmethod
     async def close(self) -> None:
         """Let go of every connection; may be called at any time, also twice."""
@@ -211,6 +214,11 @@ class Subscriber(Adapter[C]):
     def rules_of(self, _asset_id: str, _parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
         """The rules of a parameter of an asset that turned up; None = every reading is reported, and makes no more."""
         return None
+
+    @property
+    def complaint(self) -> str:
+        """What the configuration asks for and no peer gives, in words for the status; "" = nothing."""
+        return ""
 
     @abstractmethod
     async def connect(self, peer: str) -> None:

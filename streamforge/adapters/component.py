@@ -51,6 +51,7 @@ class AdapterComponent(ABC):
         adapter.state_directory = state_directory
         self._kind = kind
         self._adapter_id = adapter.config.adapter_id or instance
+        adapter.place(self._adapter_id, state_directory)
         self._source = Source(
             asset_id="",
             adapter_id=self._adapter_id,

@@ -1,6 +1,7 @@
 """The connection to one address, shared by the devices behind it: made, lost and made again with backoff."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ _log = Log("adapter")
 
 
 NOT_TRIED = "not tried yet"
+# A connection that lasted so long was a good one: the next attempt comes at once.
+STEADY_SECONDS = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,9 +34,14 @@ class Peer:
         """Connect, wait until it is lost, connect again; until cancelled."""
         while True:
             await self._connect()
+            began = time.monotonic()
             while self.is_connected:
                 self._changed.clear()
                 await self._changed.wait()
+            if time.monotonic() - began >= STEADY_SECONDS:
+                self.backoff.reset()
+            else:  # who takes connections and drops them is not asked ever faster
+                await asyncio.sleep(self.backoff.next_seconds())
 
     async def _connect(self) -> None:
         while not self.is_connected:
@@ -68,7 +76,6 @@ class Peer:
         self.is_connected = True
         self._up.set()
         self.reason = ""
-        self.backoff.reset()
         if self._is_away_said:
             self._is_away_said = False
             _log.info("peer_back", address=self.address)

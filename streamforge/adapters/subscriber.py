@@ -238,7 +238,8 @@ class SubscriberComponent(AdapterComponent):
         self._room.set()
 
     def _are_devices_well(self) -> bool:
-        return all(peer.is_connected for peer in self._peers.values()) and all(
+        is_all_given = all(peer.is_connected for peer in self._peers.values()) and not self._adapter.complaint
+        return is_all_given and all(
             self._records[asset_id].state is not DeviceState.OFFLINE for asset_id in self._devices
         )
 
@@ -246,7 +247,8 @@ class SubscriberComponent(AdapterComponent):
         # a copy: this is asked for in another thread, while assets turn up
         sent = [record.state is DeviceState.ONLINE for record in list(self._records.values())]
         parts = [f"{sum(sent)} of {len(sent)} devices send"]
-        return parts + [peer.reason for peer in self._peers.values() if not peer.is_connected]
+        parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
+        return parts + ([self._adapter.complaint] if self._adapter.complaint else [])
 
     def _device_details(self) -> list[dict[str, object]]:
         return [

@@ -29,8 +29,8 @@ LIBRARIES = {
     "bottle": "web",
 }  # fmt: skip
 USES = {
-    "modbus-rtu": {"serial"}, "mqtt": {"paho"}, "xbee": {"serial"}, "lora": {"serial"}, "postgres": {"psycopg"},
-    "timescaledb": {"psycopg"},
+    "modbus-rtu": {"serial"}, "mqtt": {"paho"}, "opcua": {"asyncua"}, "xbee": {"serial"}, "lora": {"serial"},
+    "postgres": {"psycopg"}, "timescaledb": {"psycopg"},
 }  # fmt: skip
 SECRET = re.compile(r"\$\{secret:([^}]+)\}")
 

@@ -10,6 +10,7 @@ from random import Random
 from unittest.mock import patch
 
 import streamforge.adapters.component
+import streamforge.adapters.peers
 import streamforge.adapters.poller
 import streamforge.backoff
 import streamforge.bus.producer
@@ -28,6 +29,7 @@ from tests.faults.simulated.life import Life
 
 LOOK_AT_TIME = (
     streamforge.adapters.component,
+    streamforge.adapters.peers,
     streamforge.adapters.poller,
     streamforge.bus.producer,
     streamforge.bus.reader,

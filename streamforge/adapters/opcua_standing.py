@@ -1,0 +1,59 @@
+"""The alarms that stand at a server, in the unit's state directory: what ends while the unit is away is said later.
+
+Written when the log has them. A unit that is killed before says the last one again under the id that it had.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from streamforge.adapters.opcua_alarms import Conditions
+from streamforge.durable import write_durably
+from streamforge.logs import Log
+from streamforge.model import Alarm, AlarmState, Severity
+
+FILE_NAME = "conditions.json"
+_MODE = 0o640
+_log = Log("adapter")
+
+
+class StandingFile:
+    """The file of one adapter instance."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / FILE_NAME
+        self._is_due = self._is_complained = False
+
+    def load(self) -> dict[str, Alarm]:
+        """The alarms by id; none where there is no file that can be read, which is said."""
+        try:
+            found = [_alarm(raw) for raw in json.loads(self._path.read_text())]
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            _log.warning("conditions_forgotten", file=FILE_NAME, reason=str(error))
+            return {}
+        return {alarm.alarm_id: alarm for alarm in found}
+
+    def due(self) -> None:
+        """The log has something that the file does not have."""
+        self._is_due = True
+
+    def save(self, conditions: Conditions) -> None:
+        """Write it if it is due; a disk that does not take it is asked again."""
+        if not self._is_due:
+            return
+        content = json.dumps([asdict(alarm) for alarm in conditions.standing.values()]).encode()
+        try:
+            write_durably(self._path, content, mode=_MODE)
+        except OSError as error:
+            if not self._is_complained:
+                _log.warning("conditions_not_saved", reason=str(error))
+            self._is_complained = True
+        else:
+            self._is_due = self._is_complained = False
+
+
+def _alarm(raw: dict[str, object]) -> Alarm:
+    severity, state = Severity(str(raw["severity"])), AlarmState(str(raw["state"]))
+    return Alarm(**{**raw, "severity": severity, "state": state})  # type: ignore[arg-type] # its own fields
