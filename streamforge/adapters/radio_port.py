@@ -1,81 +1,60 @@
-"""The serial port of a radio module: the one place where it is opened, read, written and lost."""
+"""The serial port of a radio module, read in turns: what arrives waits here until it is asked for."""
 
 import asyncio
-import errno
-import os
 from contextlib import suppress
 
-import serial
+from streamforge.adapters.serial_port import Parity, SerialPort, SerialSettings
 
-from streamforge.errors import NotConnected
-
-_MOST_BYTES = 4096
+# Beyond this nobody reads any more; a module sends 12 kB a second at the most.
+MOST_WAITING_BYTES = 1 << 20
 
 
 class RadioPort:
-    """One port. What arrives waits in the kernel until it is asked for, so nothing grows here."""
+    """One port without parity, as radio modules have it."""
 
     def __init__(self, path: str, baud_rate: int) -> None:
-        self._path = path
-        self._baud_rate = baud_rate
-        self._serial: serial.Serial | None = None
+        self._port = SerialPort(SerialSettings(port=path, baud_rate=baud_rate, parity=Parity.NONE))
+        self._port.received = self._received
+        self._port.lost = self._lost
+        self._waiting = bytearray()
+        self._gone = ""
+        self._changed = asyncio.Event()
 
     async def open(self) -> None:
         """Open it for this process alone. Raises NotConnected with path and reason."""
-        self.close()
-        try:
-            self._serial = serial.Serial(self._path, self._baud_rate, timeout=0, write_timeout=0, exclusive=True)
-        except (OSError, ValueError) as error:  # an unknown path, a port in use, a rate that it does not have
-            raise NotConnected(f"{self._path}: {_reason(error)}") from error
+        self._waiting.clear()
+        self._gone = ""
+        await self._port.open(0.0)
+
+    def _received(self, data: bytes) -> None:
+        if len(self._waiting) < MOST_WAITING_BYTES:
+            self._waiting += data
+        self._changed.set()
+
+    def _lost(self, reason: str) -> None:
+        self._gone = reason
+        self._changed.set()
 
     async def read(self, timeout_seconds: float) -> bytes:
         """The next bytes; empty = none came in that time. Raises NotConnected when the port is gone."""
-        port = self._serial
-        if port is None:
-            raise NotConnected(f"{self._path}: not open")
-        loop, handle = asyncio.get_running_loop(), port.fileno()
-        ready = loop.create_future()
-        loop.add_reader(handle, _set, ready)
-        try:
-            await asyncio.wait_for(ready, timeout_seconds)
-        except TimeoutError:
-            return b""
-        finally:
-            loop.remove_reader(handle)
-        try:
-            chunk = os.read(handle, _MOST_BYTES)
-        except BlockingIOError:
-            return b""
-        except OSError as error:
-            raise NotConnected(f"{self._path}: {_reason(error)}") from error
-        if not chunk:
-            raise NotConnected(f"{self._path}: unplugged")
+        if not self._waiting and self._port.is_open:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout_seconds)
+        else:
+            await asyncio.sleep(0)
+        if not self._waiting and not self._port.is_open:
+            raise self._port.not_connected(self._gone or "not open")
+        chunk = bytes(self._waiting)
+        self._waiting.clear()
         return chunk
 
     def write(self, data: bytes) -> None:
         """Send a short command. Raises NotConnected."""
-        if self._serial is None:
-            raise NotConnected(f"{self._path}: not open")
-        try:
-            self._serial.write(data)
-        except OSError as error:
-            raise NotConnected(f"{self._path}: {_reason(error)}") from error
+        if not self._port.is_open:
+            raise self._port.not_connected(self._gone or "not open")
+        self._port.write(data)
 
     def close(self) -> None:
         """Let the port go; may be called twice."""
-        port, self._serial = self._serial, None
-        if port is not None:
-            with suppress(OSError):
-                port.close()
-
-
-def _set(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)
-
-
-def _reason(error: Exception) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    if number in {errno.EAGAIN, errno.EBUSY}:
-        return "the port is in use by another process"
-    return os.strerror(number) if number else str(error)
+        self._port.close()
