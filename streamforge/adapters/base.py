@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
+from streamforge.backoff import Backoff
 from streamforge.config import Limits
 from streamforge.model import Alarm, Event, Names, Quality, Severity, Topic, Value
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """What is to be done where nobody waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Batch:
     qualities: bytes = b""
     reasons: dict[int, str] = field(default_factory=dict)
     device_times_us: Sequence[int] = ()
-    done: Callable[[], None] = _nothing
+    done: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,10 @@ class RetryPolicy:
 
     first_ms: int = 500
     most_ms: int = 30_000
+
+    def backoff(self) -> Backoff:
+        """The waits of one peer."""
+        return Backoff(first_seconds=self.first_ms / 1000, most_seconds=self.most_ms / 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

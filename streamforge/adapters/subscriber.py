@@ -7,12 +7,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
+from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, nothing, silence
 from streamforge.adapters.component import AdapterComponent
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, DeviceRecord, DeviceState, Peer, device_details
 from streamforge.adapters.push_report import PushReporter
-from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -27,10 +26,6 @@ NO_SIGNAL = "no_signal"
 # So many assets that turn up by themselves are listed, however many there are.
 MOST_DEVICES = 1_000
 _NO_NAMES = names((), (), b"")
-
-
-def _nothing() -> None:
-    return None
 
 
 class SubscriberComponent(AdapterComponent):
@@ -58,12 +53,11 @@ class SubscriberComponent(AdapterComponent):
 
     def _begin_work(self, outbox: Outbox) -> None:
         self._box = outbox
-        policy = self._adapter.config.retry_policy
         for address in self._adapter.peers:
             peer = self._peers[address] = Peer(
                 address=address,
                 connect=partial(self._adapter.connect, address),
-                backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
+                backoff=self._adapter.config.retry_policy.backoff(),
             )
             self._start(peer.run())
             self._start(self._listen_forever(peer))
@@ -119,14 +113,14 @@ class SubscriberComponent(AdapterComponent):
         """Readings of a peer that cannot wait."""
         self._arrived(batch)
 
-    def signal(self, signal: Event | Alarm, done: Callable[[], None] = _nothing) -> None:
+    def signal(self, signal: Event | Alarm, done: Callable[[], None] = nothing) -> None:
         """What the peer itself calls an event or an alarm."""
         outbox = self._box
         self._hear(signal.asset_id)
         outbox.put_signal(signal, signal.asset_id, done)
         self._push(outbox)
 
-    def refuse(self, refused: Refused, done: Callable[[], None] = _nothing) -> None:
+    def refuse(self, refused: Refused, done: Callable[[], None] = nothing) -> None:
         """What cannot be read is kept with its bytes."""
         outbox = self._box
         self.metrics.errors.labels(stage="decode", type="refused").inc()
