@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from streamforge.adapters.conditions import Condition
+from streamforge.backoff import Backoff
 from streamforge.config import Limits
 from streamforge.model import Alarm, Event, Names, Quality, Severity, Topic, Value
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """What is to be done where nobody waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Batch:
     reasons: dict[int, str] = field(default_factory=dict)
     device_times_us: Sequence[int] = ()
     is_history: bool = False
-    done: Callable[[], None] = _nothing
+    done: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,10 @@ class RetryPolicy:
     first_ms: int = 500
     most_ms: int = 30_000
 
+    def backoff(self) -> Backoff:
+        """The waits of one peer."""
+        return Backoff(first_seconds=self.first_ms / 1000, most_seconds=self.most_ms / 1000)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterConfig:
@@ -117,8 +122,8 @@ class Adapter(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
-        # Where it may keep files; the runner says so before it connects. None = nowhere, as in a test.
-        self.state_directory: Path | None = None
+        self.adapter_id = config.adapter_id
+        self.state_directory: Path | None = None  # nowhere, as long as it has no place
 
     def remarks(self) -> Sequence[str]:
         """What a person should look at though every device is well, in words; the unit is DEGRADED meanwhile."""
@@ -130,6 +135,7 @@ class Adapter(ABC, Generic[C]):
 
     def place(self, adapter_id: str, state_directory: Path) -> None:
         """Told once before all else: under which name its readings go, and where it may keep files."""
+        self.adapter_id, self.state_directory = adapter_id, state_directory
 
     @abstractmethod
     async def close(self) -> None:
@@ -214,11 +220,6 @@ class Subscriber(Adapter[C]):
     def rules_of(self, _asset_id: str, _parameter: str) -> tuple[ReportRule, SignalRule | None] | None:
         """The rules of a parameter of an asset that turned up; None = every reading is reported, and makes no more."""
         return None
-
-    @property
-    def complaint(self) -> str:
-        """What the configuration asks for and no peer gives, in words for the status; "" = nothing."""
-        return ""
 
     @abstractmethod
     async def connect(self, peer: str) -> None:

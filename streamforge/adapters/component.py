@@ -48,7 +48,6 @@ class AdapterComponent(ABC):
         state_directory: Path,
     ) -> None:
         self._closing = adapter
-        adapter.state_directory = state_directory
         self._kind = kind
         self._adapter_id = adapter.config.adapter_id or instance
         adapter.place(self._adapter_id, state_directory)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamforge.adapters.base import nothing
 from streamforge.errors import Rejected
 from streamforge.progress import Headers, Partition
 
@@ -40,10 +41,6 @@ class Entry:
     is_acknowledged: bool = False
 
 
-def _nothing() -> None:
-    return None
-
-
 def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
     """The one, then the other."""
 
@@ -57,7 +54,7 @@ def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], No
 class Lane:
     """One topic's. Not thread-safe but for acknowledgements."""
 
-    def __init__(self, topic: str, wake: Callable[[], None] = _nothing) -> None:
+    def __init__(self, topic: str, wake: Callable[[], None] = nothing) -> None:
         """`wake` runs in another thread at each acknowledgement: there is something to settle."""
         self.topic = topic
         self._wake = wake

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamforge.adapters.crc16 import crc16
+
 MOST_LINE_BYTES = 1_024
 MOST_PAYLOAD_BYTES = 255
 
@@ -170,20 +172,3 @@ class E22(Modem):
             self._buffer = self._buffer[1:] if self._crc_bytes else b""
             found += self.feed(b"")
         return found
-
-
-def _remainder(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (0xA001 if byte & 1 else 0)
-    return byte
-
-
-_REMAINDERS = tuple(_remainder(byte) for byte in range(256))
-
-
-def crc16(data: bytes) -> bytes:
-    """CRC-16/MODBUS, low byte first; by table, for on a noisy line every byte may begin a message."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _REMAINDERS[crc & 0xFF ^ byte]
-    return crc.to_bytes(2, "little")

@@ -6,7 +6,7 @@ from struct import Struct
 
 from streamforge.adapters.modbus_points import Point
 from streamforge.adapters.modbus_scan import Scan
-from streamforge.adapters.tags import DataType
+from streamforge.adapters.tags import DataType, whole_divisor
 from streamforge.model import Quality
 
 EXACT_DOUBLE = 2**53
@@ -28,7 +28,7 @@ class Scales:
     """`raw * scale + offset` for the points that have one; 0.1 divides by 10, so that 234 reads 23.4."""
 
     def __init__(self, points: Sequence[Point]) -> None:
-        scaled = [(index, p.scale, _divisor(p.scale), p.offset) for index, p in enumerate(points) if p.is_scaled]
+        scaled = [(index, p.scale, whole_divisor(p.scale), p.offset) for index, p in enumerate(points) if p.is_scaled]
         self._divided = [(index, divisor, offset) for index, _, divisor, offset in scaled if divisor]
         self._multiplied = [(index, scale, offset) for index, scale, divisor, offset in scaled if not divisor]
         self.any = bool(scaled)
@@ -39,12 +39,6 @@ class Scales:
             values[first + index] = values[first + index] / divisor + offset
         for index, scale, offset in self._multiplied:
             values[first + index] = values[first + index] * scale + offset
-
-
-def _divisor(scale: float) -> int:
-    """The whole number that divides exactly as `scale` multiplies, 0 where there is none."""
-    divisor = round(1 / scale)
-    return divisor if divisor and 1 / divisor == scale else 0
 
 
 Check = Callable[[Scan, int], None]

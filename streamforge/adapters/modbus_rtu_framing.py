@@ -6,37 +6,17 @@ a late answer to the last one must be through. Bytes before an answer (the glitc
 passed over, and so is the echo of the request that some converters give.
 """
 
+from streamforge.adapters.crc16 import crc16
 from streamforge.adapters.modbus_failures import BAD_CRC, TIMEOUT, Failure
 from streamforge.adapters.modbus_framing import Framing
 from streamforge.adapters.modbus_question import Question, judge
 from streamforge.adapters.registers import Table
 
-_POLYNOMIAL = 0xA001
 _READS = frozenset(Table)
 _ECHOED_WRITES = frozenset({5, 6, 15, 16})
 _CRC_BYTES = 2
 _SHORTEST = 5
 _MOST_KEPT_BYTES = 1024
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)  # noqa: PLW2901 - the register of the algorithm
-        table.append(value)
-    return tuple(table)
-
-
-_TABLE = _crc_table()
-
-
-def crc16(data: bytes) -> bytes:
-    """The two bytes that end an RTU frame, as they go over the wire (low byte first)."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
-    return crc.to_bytes(2, "little")
 
 
 def rtu_frame(unit_id: int, pdu: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from streamforge.adapters.mqtt_readings import Sample, kind_of
-from streamforge.adapters.tags import DataType, TagRow
+from streamforge.adapters.tags import DataType, TagRow, whole_divisor
 from streamforge.model import Kind, Quality, Value
 
 NULL, MISSING, INVALID = "null", "missing", "invalid"
@@ -58,7 +58,7 @@ class Tag:
         self.row = row
         self.parameter = row.param
         self._is_scaled = row.scale != 1.0 or row.offset != 0.0
-        self._divisor = _divisor(row.scale)
+        self._divisor = whole_divisor(row.scale)
         self._kind = kind_of_type(row.type, is_scaled=self._is_scaled)
         self._invalid = frozenset(row.invalid if isinstance(row.invalid, tuple) else (row.invalid,))
 
@@ -110,12 +110,6 @@ class Tag:
             return number
         row = self.row
         return (number / self._divisor if self._divisor else number * row.scale) + row.offset
-
-
-def _divisor(scale: float) -> int:
-    """The whole number that divides exactly as `scale` multiplies (0.1: 10), so that 234 reads 23.4; 0 = none."""
-    divisor = round(1 / scale)
-    return divisor if divisor and 1 / divisor == scale else 0
 
 
 def to_number(raw: object) -> float:

@@ -52,7 +52,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
         self._lost_said, self._lost_at_seconds = 0, float("-inf")
 
     def place(self, adapter_id: str, state_directory: Path) -> None:
-        self._adapter_id = adapter_id
+        super().place(adapter_id, state_directory)
         link = Link(self.config.source, TrustList(state_directory / DIRECTORY))
         self._standing = StandingFile(state_directory)
         self._conditions = Conditions(adapter_id, self.config.output.asset_id, self._standing.load())
@@ -66,9 +66,8 @@ class OpcUa(Subscriber[OpcUaConfig]):
     def devices(self) -> Sequence[Device]:
         return self._devices
 
-    @property
-    def complaint(self) -> str:
-        return self._reader.complaint
+    def remarks(self) -> Sequence[str]:
+        return self._reader.remarks()
 
     async def connect(self, peer: str) -> None:
         with failing(peer):
@@ -208,13 +207,13 @@ class OpcUa(Subscriber[OpcUaConfig]):
     def _gap_event(self, gap: Gap) -> Event:
         asset_id = self.config.output.asset_id or self._devices[0].asset_id
         return Event(
-            event_id=f"{self._adapter_id}/data_gap/{gap.from_us}/{gap.to_us}",
+            event_id=f"{self.adapter_id}/data_gap/{gap.from_us}/{gap.to_us}",
             asset_id=asset_id,
             type="data_gap",
             severity=Severity.MEDIUM,
             time_us=gap.to_us,
             message=f"{self.config.source.url}: {gap.reason}",
-            source=self._adapter_id,
+            source=self.adapter_id,
             details={"from_us": str(gap.from_us), "to_us": str(gap.to_us), "reason": gap.reason},
         )
 

@@ -57,8 +57,7 @@ class Reader:
             raise NotConnected(self.link.url)
         return self._subscription
 
-    @property
-    def complaint(self) -> str:
+    def remarks(self) -> list[str]:
         """What is asked for and the server does not give: the first with its reason, and how many more."""
         parts = [self._left_out, self._alarms_refused]
         if self._subscription is not None:
@@ -73,7 +72,7 @@ class Reader:
                 handle, reason = missing[0]
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
                 parts.append(f"{table.items[handle].parameter}{more}: {reason}")
-        return "; ".join(part for part in parts if part)
+        return [part for part in parts if part]
 
     async def connect(self) -> None:
         """A session with its subscription: those of before where they still stand, else new ones, and a gap."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 
-from streamforge.adapters.base import Batch
+from streamforge.adapters.base import Batch, nothing
 from streamforge.adapters.lane import Entry, Lane, Sender
 from streamforge.codec import encode
 from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, Source, TimeQuality, Topic
@@ -23,15 +23,11 @@ ORDER = (TELEMETRY, *TOPIC_OF.values())
 Signal = Event | Alarm | DeadLetter
 
 
-def _nothing() -> None:
-    return None
-
-
 class Outbox:
     """The records of one adapter's epoch on their way. Not thread-safe but for acknowledgements."""
 
     def __init__(
-        self, source: Source, epoch: int, most_bytes: int = MOST_BYTES, wake: Callable[[], None] = _nothing
+        self, source: Source, epoch: int, most_bytes: int = MOST_BYTES, wake: Callable[[], None] = nothing
     ) -> None:
         """`wake` runs in another thread at each acknowledgement: there is something to settle."""
         self._source = source
@@ -106,7 +102,7 @@ class Outbox:
         """Run it once all readings that were put in so far are acknowledged: nothing of these is worth a record."""
         self._telemetry.after(done)
 
-    def put_signal(self, signal: Signal, asset_id: str, done: Callable[[], None] = _nothing) -> None:
+    def put_signal(self, signal: Signal, asset_id: str, done: Callable[[], None] = nothing) -> None:
         """Encode an alarm, an event or a dead letter; it waits here until `pump` hands it over."""
         topic = TOPIC_OF[type(signal)]
         own = OwnNumber(writer=self._source.adapter_id, epoch=self.epoch, number=self._next(topic))

@@ -13,7 +13,6 @@ from streamforge.adapters.device_record import DeviceRecord, DeviceState, device
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.schedule import Grid, phases
-from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -51,11 +50,10 @@ class PollerComponent(AdapterComponent):
             self._start(self._poll_forever(device, grid, outbox))
 
     def _add_peer(self, device: Device) -> None:
-        policy = self._adapter.config.retry_policy
         peer = Peer(
             address=device.peer,
             connect=partial(self._adapter.connect, device),
-            backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
+            backoff=self._adapter.config.retry_policy.backoff(),
         )
         self._peers[device.peer] = peer
         self._start(peer.run())

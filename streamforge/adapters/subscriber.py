@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, silence
+from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Subscriber, nothing, silence
 from streamforge.adapters.component import AdapterComponent
 from streamforge.adapters.device_metrics import register
 from streamforge.adapters.device_record import DeviceRecord, DeviceState, device_details
@@ -18,7 +18,6 @@ from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.push_report import PushReporter
 from streamforge.adapters.repeats import Repeats
-from streamforge.backoff import Backoff
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -33,10 +32,6 @@ NO_SIGNAL = "no_signal"
 # So many assets that turn up by themselves are listed, however many there are.
 MOST_DEVICES = 1_000
 _NO_NAMES = names((), (), b"")
-
-
-def _nothing() -> None:
-    return None
 
 
 def _after(count: int, done: Callable[[], None]) -> Callable[[], None]:
@@ -91,12 +86,11 @@ class SubscriberComponent(AdapterComponent):
 
     def _begin_work(self, outbox: Outbox) -> None:
         self._box = outbox
-        policy = self._adapter.config.retry_policy
         for address in self._adapter.peers:
             peer = self._peers[address] = Peer(
                 address=address,
                 connect=partial(self._adapter.connect, address),
-                backoff=Backoff(first_seconds=policy.first_ms / 1000, most_seconds=policy.most_ms / 1000),
+                backoff=self._adapter.config.retry_policy.backoff(),
             )
             self._start(peer.run())
             self._start(self._listen_forever(peer))
@@ -156,14 +150,14 @@ class SubscriberComponent(AdapterComponent):
         """Readings of a peer that cannot wait."""
         self._arrived(batch)
 
-    def signal(self, signal: Event | Alarm, done: Callable[[], None] = _nothing) -> None:
+    def signal(self, signal: Event | Alarm, done: Callable[[], None] = nothing) -> None:
         """What the peer itself calls an event or an alarm."""
         outbox = self._box
         self._hear(signal.asset_id)
         outbox.put_signal(signal, signal.asset_id, done)
         self._push(outbox)
 
-    def refuse(self, refused: Refused, done: Callable[[], None] = _nothing) -> None:
+    def refuse(self, refused: Refused, done: Callable[[], None] = nothing) -> None:
         """What cannot be read is kept with its bytes."""
         outbox = self._box
         self.metrics.errors.labels(stage="decode", type="refused").inc()
@@ -238,8 +232,7 @@ class SubscriberComponent(AdapterComponent):
         self._room.set()
 
     def _are_devices_well(self) -> bool:
-        is_all_given = all(peer.is_connected for peer in self._peers.values()) and not self._adapter.complaint
-        return is_all_given and all(
+        return all(peer.is_connected for peer in self._peers.values()) and all(
             self._records[asset_id].state is not DeviceState.OFFLINE for asset_id in self._devices
         )
 
@@ -247,8 +240,7 @@ class SubscriberComponent(AdapterComponent):
         # a copy: this is asked for in another thread, while assets turn up
         sent = [record.state is DeviceState.ONLINE for record in list(self._records.values())]
         parts = [f"{sum(sent)} of {len(sent)} devices send"]
-        parts += [peer.reason for peer in self._peers.values() if not peer.is_connected]
-        return parts + ([self._adapter.complaint] if self._adapter.complaint else [])
+        return parts + [peer.reason for peer in self._peers.values() if not peer.is_connected]
 
     def _device_details(self) -> list[dict[str, object]]:
         return [

@@ -133,3 +133,9 @@ def report_rule(deadband: float | str | None, max_silence_s: float) -> ReportRul
         msg = f'deadband {deadband!r} is not understood: write a change such as 0.5, a share such as "1%", or "any"'
         raise ValueError(msg)
     return ReportRule(deadband=width, percent=percent, max_silence_seconds=max_silence_s)
+
+
+def whole_divisor(scale: float) -> int:
+    """The whole number that divides exactly as `scale` multiplies (0.1: 10), so that 234 reads 23.4; 0 = none."""
+    divisor = round(1 / scale)
+    return divisor if divisor and 1 / divisor == scale else 0

@@ -123,7 +123,7 @@ def keep_incarnation(kafka: Path) -> list[Finding]:
     """Before the broker gives offsets out again."""
     from streamforge.gateway.doctor import newest
 
-    return incarnation.keep(kafka, places.runtime(), boot_id(), newest.broken(kafka / "data"))
+    return incarnation.keep(kafka, places.runtime(), boot_id(), lambda: newest.broken(kafka / "data"))
 
 
 def cut_ends(kafka: Path) -> list[Finding]:

@@ -243,7 +243,7 @@ class Run:
         """Wait until it is so."""
         end = time.monotonic() + seconds
         while not is_so():
-            assert time.monotonic() < end, f"did not happen: {what}; {self.errors[-3:]}, {self.adapter.complaint}"
+            assert time.monotonic() < end, f"did not happen: {what}; {self.errors[-3:]}, {self.adapter.remarks()}"
             await asyncio.sleep(0.02)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamforge.adapters.lora_modems import E22, MOST_LINE_BYTES, Heard, Modem, Rak, Rn2483, crc16
+from streamforge.adapters.crc16 import crc16
+from streamforge.adapters.lora_modems import E22, MOST_LINE_BYTES, Heard, Modem, Rak, Rn2483
 from tests.adapters.mutations import FEW, MANY, campaign
 
 

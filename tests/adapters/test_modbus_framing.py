@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamforge.adapters.crc16 import crc16
 from streamforge.adapters.modbus_failures import TIMEOUT, Failure, FailureKind
 from streamforge.adapters.modbus_framing import Framing, MbapFraming
 from streamforge.adapters.modbus_question import Question
-from streamforge.adapters.modbus_rtu_framing import RtuFraming, crc16, rtu_frame
+from streamforge.adapters.modbus_rtu_framing import RtuFraming, rtu_frame
 from streamforge.adapters.registers import Table
 from tests.adapters.peers import right as right_mbap
 from tests.adapters.serial_lines import answer as right_rtu

@@ -97,7 +97,7 @@ def test_what_is_not_there_is_bad_with_a_reason_and_the_rest_goes_on(plant: Told
             await run.until(lambda: bool(run.box.values("Counter") and run.box.readings("Nope")), "both")
             assert run.box.readings("Nope")[0] == (None, Quality.BAD, "BadNodeIdUnknown")
             assert run.box.readings("strange")[0][2] == "config_error: the server has no namespace 'urn:nobody'"
-            assert "strange and 1 more" in run.adapter.complaint
+            assert "strange and 1 more" in run.adapter.remarks()[0]
 
     go(main())
 
@@ -263,7 +263,7 @@ def test_alarms_are_raised_acknowledged_and_cleared_and_said_again_after_a_cut(p
             settings = replace(settings, subscription=replace(settings.subscription, alarms=True))
             async with running(settings, tmp_path) as run:
                 await run.until(lambda: bool(run.box.values("Counter")), "readings")
-                assert run.adapter.complaint == ""
+                assert run.adapter.remarks() == []
                 plant.tell(alarm={"active": True, "acked": False})
                 await run.until(lambda: len(run.box.alarms) == 1, "the alarm")
                 plant.tell(alarm={"active": True, "acked": True})

@@ -47,15 +47,6 @@ class Radio(Subscriber[AdapterConfig]):
         self.connected = 0
         self.put = 0
         self.remark: list[str] = []
-        self.missing = ""
-        self.placed: tuple[str, Path] | None = None
-
-    def place(self, adapter_id: str, state_directory: Path) -> None:
-        self.placed = (adapter_id, state_directory)
-
-    @property
-    def complaint(self) -> str:
-        return self.missing
 
     @property
     def peers(self) -> Sequence[str]:
@@ -371,13 +362,12 @@ def test_what_comes_again_after_a_lost_connection_is_not_doubled(
     bench.unit.close()
 
 
-def test_what_the_protocol_counts_is_a_metric_and_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
+def test_what_the_protocol_counts_is_a_metric(bench: Bench) -> None:
     assert b'streamforge_protocol{asset_id="tank",name="rssi_dbm"} -70.0' in bench.unit.metrics.text()
-    assert bench.radio.state_directory == tmp_path
 
 
 def test_an_adapter_is_told_its_name_and_where_it_may_keep_files(bench: Bench, tmp_path: Path) -> None:
-    assert bench.radio.placed == ("line", tmp_path)
+    assert (bench.radio.adapter_id, bench.radio.state_directory) == ("line", tmp_path)
 
 
 def test_what_no_peer_gives_stands_in_the_status_and_the_unit_is_degraded(bench: Bench) -> None:
@@ -385,6 +375,6 @@ def test_what_no_peer_gives_stands_in_the_status_and_the_unit_is_degraded(bench:
     bench.until(lambda: bool(bench.log.batches))
     bench.log.acknowledge()
     assert "level: no such node" not in bench.unit.status()
-    bench.radio.missing = "level: no such node"
+    bench.radio.remark = ["level: no such node"]
     assert bench.unit.status() == "1 of 1 devices send; level: no such node"
     assert bench.unit.health().state is State.DEGRADED

@@ -16,7 +16,7 @@ def reviewed(text: str) -> list[re.Pattern[str]]:
 
 
 def unexpected(entries: Iterable[dict[str, Any]]) -> list[str]:
-    """"identifier: message" of each entry that no pattern covers."""
+    """ "identifier: message" of each entry that no pattern covers."""
     patterns = reviewed(REVIEWED.read_text(encoding="utf-8"))
     lines = (f"{entry.get('SYSLOG_IDENTIFIER', 'kernel')}: {entry.get('MESSAGE', '')}" for entry in entries)
     return [line for line in lines if not any(pattern.fullmatch(line) for pattern in patterns)]

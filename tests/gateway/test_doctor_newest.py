@@ -68,7 +68,7 @@ def test_an_end_that_nothing_proves_opens_an_incarnation_and_is_kept_aside(kafka
     as_it_was = (kafka / NAME).read_bytes()
     (kafka / NAME).with_suffix(".index").write_bytes(b"\0" * 8)
     assert newest.mend(kafka / "data") == []
-    (opened,) = incarnation.keep(kafka, kafka.parent / "run", "a", newest.broken(kafka / "data"))
+    (opened,) = incarnation.keep(kafka, kafka.parent / "run", "a", lambda: newest.broken(kafka / "data"))
     assert (opened.is_grave, incarnation.END_DAMAGED in opened.wrong) == (True, True)
     number = known(kafka).current - 1
     assert known(kafka).clamp(FLOW, Position(next_offset=12, incarnation=number)).next_offset == 10
@@ -82,7 +82,7 @@ def test_an_end_that_nothing_proves_opens_an_incarnation_and_is_kept_aside(kafka
     assert kept.reason == f"{NAME} is damaged from byte {LAST} on"
     assert kept.size_bytes > 0
     assert newest.cut(kafka) == []
-    assert incarnation.keep(kafka, kafka.parent / "run", "a", newest.broken(kafka / "data")) == []
+    assert incarnation.keep(kafka, kafka.parent / "run", "a", lambda: newest.broken(kafka / "data")) == []
 
 
 def test_a_torn_end_of_a_broker_that_was_killed_is_the_brokers(kafka: Path) -> None:

@@ -127,9 +127,7 @@ def test_a_disk_that_hangs_is_said_with_its_seconds_once_in_the_journal_and_the_
     assert [record.getMessage() for record in caplog.records] == ["disk_silent", "disk_answers_again"]
 
 
-def test_a_disk_that_refused_is_unhealthy_and_said_once(
-    staging: Staging, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_disk_that_refused_is_unhealthy_and_said_once(staging: Staging, caplog: pytest.LogCaptureFixture) -> None:
     staging.disk.error = OSError(errno.EIO, os.strerror(errno.EIO))
     assert staging.barrier(since=str(time.monotonic_ns())).code == 503
     staging.until(lambda: staging.metric('syncs_total{result="failed"}') >= 2)

@@ -123,7 +123,9 @@ def test_what_is_no_reading_goes_to_the_dead_letters_and_an_empty_batch_stands_f
 BATCHES = st.lists(
     st.builds(
         lambda asset, values, at, skew, bad, late: batch(
-            asset=asset, values=values, at=at,
+            asset=asset,
+            values=values,
+            at=at,
             device_times=[] if late is None else [at + skew + late * i for i in range(len(values))],
             qualities=[3 if i == bad else 0 for i in range(len(values))],
         ),
@@ -140,9 +142,7 @@ BATCHES = st.lists(
 
 @given(BATCHES, st.data(), st.booleans())
 @settings(deadline=None, max_examples=300)
-def test_a_restart_at_any_point_gives_the_same_outputs(
-    records: list[Record], data: st.DataObject, sort: bool
-) -> None:
+def test_a_restart_at_any_point_gives_the_same_outputs(records: list[Record], data: st.DataObject, sort: bool) -> None:
     """The main output written last carries position p and the hold as of any earlier group not yet acknowledged."""
     if sort:
         records.sort(key=lambda record: record.gateway_time_us)  # type: ignore[union-attr]

@@ -7,10 +7,9 @@ list, twice; `kafka/writer.json` says in which boot which log was last written.
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from streamforge.clock import now_us
 from streamforge.durable import write_durably
@@ -50,18 +49,19 @@ class Writer:
 
 
 def keep(
-    kafka: Path, public: Path, boot_id: str, damaged: Mapping[Partition, int] = MappingProxyType({})
+    kafka: Path, public: Path, boot_id: str, damaged_ends: Callable[[], Mapping[Partition, int]] = dict
 ) -> list[Finding]:
     """Open a new incarnation where there is reason to, and let every unit read the list in `public`.
 
-    `damaged`: partitions that end earlier than the broker left them, and at which offset. Raises OSError.
+    `damaged_ends`: partitions that end earlier than the broker left them, and at which offset; asked for only
+    where there is no other reason, and after the list is there for all. Raises OSError, and what it raises.
     """
     data = kafka / "data"
     held, before = _held(kafka), _read_writer(kafka)
     if held is not None:
         _publish(public / FILE, held)  # first: without it, units would take their positions for unknown ones
     now = _now(before, boot_id, directory_id(data))
-    opened = _opened(held, data, before, now, damaged)
+    opened = _opened(held, data, before, now, damaged_ends)
     if opened is not None:
         _save(kafka, opened)
     if before != now:
@@ -94,7 +94,11 @@ def _now(before: Writer | None, boot_id: str, directory_id: str) -> Writer:
 
 
 def _opened(
-    held: Incarnations | None, data: Path, before: Writer | None, now: Writer, damaged: Mapping[Partition, int]
+    held: Incarnations | None,
+    data: Path,
+    before: Writer | None,
+    now: Writer,
+    damaged_ends: Callable[[], Mapping[Partition, int]],
 ) -> Incarnations | None:
     """The list with a new incarnation; None where the one in force goes on."""
     if held is None:
@@ -108,6 +112,7 @@ def _opened(
         return held.taken_back().opening(opened_at_us=now_us(), reason="the log before is back", firsts=ends(data))
     reason = _reason(data, before, now)
     if not reason:
+        damaged = damaged_ends()
         return held.opening(opened_at_us=now_us(), reason=END_DAMAGED, firsts=damaged) if damaged else None
     return held.opening(opened_at_us=now_us(), reason=reason, firsts=None if reason == ANOTHER_LOG else ends(data))
 
