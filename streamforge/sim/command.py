@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import time
+from typing import TYPE_CHECKING
 
 from streamforge.notify import Notifier
 from streamforge.sim.line import Line
 from streamforge.sim.load import LoadConnection
 from streamforge.sim.plant import ASSETS, DEFAULT_SEED, Plant
 from streamforge.sim.server import Connection, Reply
+
+if TYPE_CHECKING:
+    from streamforge.sim.field import Field
 
 DEFAULT_PORT = 15020
 CHECK_SECONDS = 0.2
@@ -27,6 +31,17 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--seed", type=int, default=DEFAULT_SEED, help="another seed, another plant")
     words.add_argument("--faults", action="store_true", help="silence, exceptions, slow and wild answers, reboots")
     words.add_argument("--line", type=Path, metavar="PATH", help="a serial line to the same machines, under this name")
+    words.add_argument(
+        "--field", type=Path, metavar="DIR", help="also the rest of the plant; its serial lines stand there"
+    )
+    words.add_argument(
+        "--state", type=Path, default=Path(), metavar="DIR", help="where --field keeps certificate, counters"
+    )
+    words.add_argument("--opcua-port", type=int, default=14840, help="of the rest (default: %(default)s)")
+    words.add_argument("--broker", default="mqtt://gateway@127.0.0.1:11883", help="of the rest (default: %(default)s)")
+    words.add_argument(
+        "--forward-to", type=address, default="127.0.0.1:1700", help="LoRaWAN uplinks (default: %(default)s)"
+    )
     words.add_argument("--load", type=load_size, metavar="DEVICESxREGISTERS", help="INT16 registers, no plant")
     return words
 
@@ -39,6 +54,15 @@ def load_size(text: str) -> tuple[int, int]:
         msg = f"{text!r} is not DEVICESxREGISTERS such as 10x200 (at most 247 devices, 65536 registers)"
         raise argparse.ArgumentTypeError(msg)
     return int(devices), int(registers)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:1700`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        msg = f"{text!r} is not HOST:PORT such as 127.0.0.1:1700"
+        raise argparse.ArgumentTypeError(msg)
+    return host, int(port)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -78,9 +102,12 @@ async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None
     points = sum(len(asset.points) for asset in ASSETS)
     make = partial(Connection, answer, connections)
     line = Line(options.line, answer) if options.line else None
+    field = await _start_field(options) if options.field else None
     server = await _listen(options, make, f"{len(ASSETS)} machines, {points} points")
     host, port = server.sockets[0].getsockname()[:2]
-    while options.faults and not stop.is_set():
+    while (options.faults or field) and not stop.is_set():
+        if field and (error := field.failed()):
+            raise error
         if plant.is_down(time()) and server.is_serving():
             server.close()
             for connection in list(connections):
@@ -91,6 +118,20 @@ async def _serve_plant(options: argparse.Namespace, stop: asyncio.Event) -> None
     await stop.wait()
     if line:
         line.close()
+    if field:
+        await field.stop()
+
+
+async def _start_field(options: argparse.Namespace) -> "Field":
+    from streamforge.sim.field import Field, FieldPlaces  # an OPC UA library with all that it needs
+
+    places = FieldPlaces(
+        directory=options.field, state=options.state, opcua_port=options.opcua_port, broker=options.broker,
+        forward_to=options.forward_to,
+    )  # fmt: skip
+    field = Field(places, seed=options.seed, has_faults=options.faults)
+    await field.start()
+    return field
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -49,3 +49,21 @@ def last_reboot_end(elapsed: float) -> float | None:
     place = ROTATION.index(Trouble.REBOOT)
     rounds = (elapsed - (place + 1) * SLOT_SECONDS) // (SLOT_SECONDS * len(ROTATION))
     return None if rounds < 0 else (place + 1 + rounds * len(ROTATION)) * SLOT_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """What one peer that sends by itself does wrong, and when: its own troubles in turn, in the slots of the others."""
+
+    started: float
+    rotation: tuple[str, ...]
+    seed: int
+    has_faults: bool
+
+    def now(self, now: float) -> str:
+        """The trouble at this Unix time; "" = none."""
+        slot, phase = divmod(now - self.started, SLOT_SECONDS)
+        if not self.has_faults or phase < PAUSE_SECONDS:
+            return ""
+        first = int(uniform(self.seed, 0) * len(self.rotation))
+        return self.rotation[(first + int(slot)) % len(self.rotation)]

@@ -1,14 +1,12 @@
 """A serial line of the simulated plant: its machines as Modbus RTU units on a pseudo terminal, under one name."""
 
 import asyncio
-import os
-import tty
 from pathlib import Path
 
+from streamforge.sim.pseudo_terminal import PseudoTerminal
 from streamforge.sim.server import GATEWAY_TARGET_SILENT, Answerer
 
 REQUEST_BYTES = 8
-_CHUNK_BYTES = 4096
 
 
 class Line:
@@ -16,27 +14,17 @@ class Line:
 
     def __init__(self, path: Path, answer: Answerer) -> None:
         """Raises OSError where the name cannot be made."""
-        self._path, self._answer = path, answer
+        self._answer = answer
         self._pending = b""
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        os.fchmod(self._slave, 0o666)  # whoever reads the plant runs as another user
-        path.unlink(missing_ok=True)
-        path.symlink_to(os.ttyname(self._slave))
+        self._line = PseudoTerminal(path, self._hear)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._master, self._read)
 
     def close(self) -> None:
         """The converter is pulled."""
-        self._loop.remove_reader(self._master)
-        self._path.unlink(missing_ok=True)
-        os.close(self._master)
-        os.close(self._slave)
-        self._master = -1
+        self._line.close()
 
-    def _read(self) -> None:
-        data = self._pending + os.read(self._master, _CHUNK_BYTES)
+    def _hear(self, data: bytes) -> None:
+        data = self._pending + data
         while len(data) >= REQUEST_BYTES:
             if crc16(data[:6]) == data[6:REQUEST_BYTES]:
                 self._serve(data[:6])
@@ -54,11 +42,7 @@ class Line:
         data = reply.data
         pdu = bytes((function | 0x80, data)) if isinstance(data, int) else bytes((function, len(data))) + data
         frame = bytes([unit_id]) + pdu
-        self._loop.call_later(reply.delay_seconds, self._send, frame + crc16(frame))
-
-    def _send(self, frame: bytes) -> None:
-        if self._master >= 0:
-            os.write(self._master, frame)
+        self._loop.call_later(reply.delay_seconds, self._line.send, frame + crc16(frame))
 
 
 def crc16(data: bytes) -> bytes:

@@ -1,8 +1,10 @@
-"""The simulated plant: three machines on one Modbus TCP server; what they show is a function of time and a seed."""
+"""Simulated machines behind one Modbus server or line; what they show is a function of time and a seed."""
+
+from collections.abc import Mapping, Sequence
 
 from streamforge.sim.boiler import BOILER
 from streamforge.sim.faults import Fault, Trouble, fault_at, last_reboot_end
-from streamforge.sim.image import Image, Values
+from streamforge.sim.image import Asset, Image, Values
 from streamforge.sim.packaging_line import PACKAGING_LINE
 from streamforge.sim.pump_station import PUMP_STATION
 from streamforge.sim.server import GATEWAY_TARGET_SILENT, SERVER_DEVICE_FAILURE, SILENCE, Reply
@@ -22,17 +24,26 @@ IMPOSSIBLE: dict[int, Values] = {
 class Plant:
     """Answers for every machine; `now` is Unix time in seconds."""
 
-    def __init__(self, *, started: float, seed: int = DEFAULT_SEED, has_faults: bool = False) -> None:
-        self._started = started
+    def __init__(
+        self,
+        *,
+        started: float,
+        seed: int = DEFAULT_SEED,
+        has_faults: bool = False,
+        assets: Sequence[Asset] = ASSETS,
+        impossible: Mapping[int, Values] = IMPOSSIBLE,
+    ) -> None:
+        """`assets` are the units 1, 2, ...; `impossible` is what a unit shows when its values are wild."""
+        self._started, self._impossible = started, impossible
         self._seed = seed
         self._has_faults = has_faults
-        self._assets = {asset.unit_id: asset for asset in ASSETS}
-        self._images = {asset.unit_id: Image(asset) for asset in ASSETS}
+        self._assets = {asset.unit_id: asset for asset in assets}
+        self._images = {asset.unit_id: Image(asset) for asset in assets}
         self._filled: dict[int, float] = {}
 
     def fault(self, now: float) -> Fault | None:
         """What is wrong now."""
-        return fault_at(now - self._started, len(ASSETS), self._seed) if self._has_faults else None
+        return fault_at(now - self._started, len(self._assets), self._seed) if self._has_faults else None
 
     def is_down(self, now: float) -> bool:
         """The controller reboots: nobody listens."""
@@ -44,7 +55,7 @@ class Plant:
         shown = dict(self._assets[unit_id].values(now, self._booted_at(now), self._seed))
         fault = self.fault(now)
         if fault and fault.unit_id == unit_id and fault.trouble == Trouble.OUT_OF_RANGE:
-            shown |= IMPOSSIBLE[unit_id]
+            shown |= self._impossible[unit_id]
         return shown
 
     def answer(self, now: float, unit_id: int, function: int, start: int, count: int) -> Reply:

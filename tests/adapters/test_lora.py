@@ -17,7 +17,7 @@ from streamforge.adapters.lora_config import LoraConfig, LoraDevice, LoraRow, Lo
 from streamforge.adapters.lora_gateways import Gateways
 from streamforge.config import kind_of, load
 from streamforge.errors import ConfigError, NotConnected
-from tests.adapters.lorawan_device import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
+from streamforge.sim.lorawan import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
 from tests.adapters.mutations import FEW, MANY, campaign
 from tests.adapters.radio_peers import Kept, Pty, until
 

@@ -3,7 +3,7 @@
 import pytest
 
 from streamforge.adapters.lorawan import DataUp, Session, Verdict, key_of, parse
-from tests.adapters.lorawan_device import APP_SKEY, DEV_ADDR, NWK_SKEY, uplink
+from streamforge.sim.lorawan import APP_SKEY, DEV_ADDR, NWK_SKEY, uplink
 from tests.adapters.mutations import FEW, MANY, campaign
 
 

@@ -12,9 +12,9 @@ from streamforge.adapters.mqtt import Mqtt
 from streamforge.adapters.mqtt_config import MqttConfig, SparkplugRow
 from streamforge.adapters.mqtt_source import Source
 from streamforge.adapters.sparkplug_wire import decode
+from streamforge.sim.sparkplug import M, payload
 from tests.adapters.mqtt_bench import away, listening, run, until
 from tests.adapters.mqtt_peers import Box, Mosquitto, Publisher, mosquitto, wait_for
-from tests.adapters.sparkplug_encoder import M, payload
 
 NBIRTH, NDEATH, NDATA = (f"spBv1.0/G/{kind}/N" for kind in ("NBIRTH", "NDEATH", "NDATA"))
 BIRTH = payload(M("bdSeq", "long", 3, type=8), M("Temp", value=20.0, type=10, alias=5), seq=0)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streamforge.adapters.semtech_udp import PULL_DATA, PUSH_DATA, TX_ACK, Reception, parse, receptions, time_us_of
-from tests.adapters.lorawan_device import GATEWAY, push_data, uplink
+from streamforge.sim.lorawan import GATEWAY, push_data, uplink
 from tests.adapters.mutations import FEW, MANY, campaign
 
 # The first example of the protocol's own text, shortened to what is read.

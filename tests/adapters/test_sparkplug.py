@@ -14,7 +14,7 @@ from streamforge.adapters.sparkplug import Sparkplug, Told
 from streamforge.adapters.sparkplug_wire import decode, rebirth
 from streamforge.adapters.tags import Classification, TagRow
 from streamforge.model import Kind, Quality
-from tests.adapters.sparkplug_encoder import M, data_set, number, payload, text, value_field
+from streamforge.sim.sparkplug import M, data_set, number, payload, text, value_field
 
 T_US = 1_767_323_045_000_000
 NODE = "spBv1.0/G/{}/N"

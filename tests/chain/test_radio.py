@@ -15,7 +15,7 @@ from streamforge.adapters.xbee_frames import frame
 from streamforge.bench.site import Site
 from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
 from streamforge.model import DeadLetter, ReadingBatch
-from tests.adapters.lorawan_device import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
+from streamforge.sim.lorawan import APP_SKEY, DEV_ADDR, GATEWAY, NWK_SKEY, push_data, uplink
 from tests.adapters.radio_peers import XbeeModule
 from tests.chain import checker
 

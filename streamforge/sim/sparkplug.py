@@ -29,8 +29,7 @@ def value_field(kind: str, value: object, shift: int = 0) -> bytes:
         return varint(tag << 3 | 1) + pack("<d", value)
     if isinstance(value, str | bytes):
         return text(tag, value)
-    assert isinstance(value, int)
-    return number(tag, value)
+    return number(tag, int(value))  # type: ignore[call-overload] # what else there is, is a number
 
 
 @dataclass
