@@ -7,7 +7,7 @@ readonly CACHE=$PWD/.cache MKOSI_VERSION=25
 usage() {
   cat <<'TEXT'
 ./build-image.sh [--profile container|ipc] [build]    build the image (default: container)
-./build-image.sh demo [--check] [--minutes N] [--live] boot it with a simulated plant; Ctrl-C ends it
+./build-image.sh demo [--check] [--faults] [--minutes N] boot it with a simulated plant; Ctrl-C ends it
 ./build-image.sh test [--slow] [PYTEST ARGS]          the whole test suite
 ./build-image.sh bench ...                            streamforge bench ... with a throw-away broker
 ./build-image.sh campaign [--cuts N] [--kills N] ...  many faults, and the table of what was lost (docs/testing.md)

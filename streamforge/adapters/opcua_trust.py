@@ -30,6 +30,7 @@ CERTIFICATE_FILE, KEY_FILE = "certificate.der", "key.pem"
 OWN_DAYS, RENEW_DAYS = 1825, 60
 _MOST_REJECTED = 100
 _LEAST_PREFIX = 8
+_DER = serialization.Encoding.DER
 _log = Log("adapter")
 
 
@@ -134,7 +135,14 @@ class TrustList:
         path = self.directory / REJECTED / f"{fingerprint(certificate)}.der"
         if path.exists() or sum(1 for _ in path.parent.glob("*.der")) >= _MOST_REJECTED:
             return
-        write_durably(path, certificate.public_bytes(serialization.Encoding.DER), mode=PUBLIC_MODE)
+        write_durably(path, certificate.public_bytes(_DER), mode=PUBLIC_MODE)
+
+    def bring(self, certificate: x509.Certificate) -> str:
+        """Trust a certificate that a person has brought, before any server has shown it; its fingerprint."""
+        self.make()
+        name = fingerprint(certificate)
+        write_durably(self.directory / TRUSTED / f"{name}.der", certificate.public_bytes(_DER), mode=PUBLIC_MODE)
+        return name
 
     def trust(self, wanted: str) -> str:
         """Move the rejected certificate whose fingerprint begins so to the trusted ones; its fingerprint.
@@ -165,7 +173,7 @@ class TrustList:
                 OWN_DAYS,
             )
             write_durably(key_file, dump_private_key_as_pem(key), mode=SECRET_MODE)
-            write_durably(certificate_file, certificate.public_bytes(serialization.Encoding.DER), mode=PUBLIC_MODE)
+            write_durably(certificate_file, certificate.public_bytes(_DER), mode=PUBLIC_MODE)
             _log.warning("own_certificate_made", fingerprint=fingerprint(certificate), application_uri=application_uri)
         return certificate_file, key_file
 

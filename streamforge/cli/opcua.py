@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamforge.gateway import places
+from streamforge.gateway.instances import Role, instances
 
 NOTHING = "no certificate yet: an adapter that meets a server keeps its certificate here"
 
@@ -18,8 +19,13 @@ def run(arguments: list[str]) -> int:
         "trust", help="list certificates, the gateway's own too; with a fingerprint, trust that one"
     )
     trust.add_argument("fingerprint", nargs="?", help="its first eight digits or more, compared with the server's own")
+    trust.add_argument(
+        "--file", type=Path, metavar="CERTIFICATE", help="trust this one beforehand"
+    )
     trust.add_argument("--instance", help="of this adapter alone: the name of its file in adapters/opcua/")
     given = parser.parse_args(arguments)
+    if given.file:
+        return _bring(given.file, given.instance)
     found = dict(_directories(given.instance or "*"))
     return _trust(found, given.fingerprint) if given.fingerprint else _list(found)
 
@@ -41,6 +47,25 @@ def _list(found: dict[str, Path]) -> int:
         for _, one in TrustList(directory).certificates(name)
     ]
     print("\n".join(lines) or NOTHING)
+    return 0
+
+
+def _bring(file: Path, instance: str | None) -> int:
+    """To one adapter, or to all that the configuration has."""
+    from streamforge.adapters.opcua_trust import DIRECTORY, TrustList, parse_certificate
+
+    configured = [one for one in instances(places.configuration()) if (one.role, one.kind) == (Role.ADAPTER, "opcua")]
+    units = [one.unit for one in configured if instance in {None, one.name}]
+    if not units:
+        print(f"no adapter opcua {instance or 'at all'} is configured", file=sys.stderr)
+        return 1
+    try:
+        certificate = parse_certificate(file.read_bytes())
+    except (OSError, ValueError) as error:
+        print(f"{file}: no certificate, neither DER nor PEM: {error}", file=sys.stderr)
+        return 1
+    for unit in units:
+        print(f"{unit}: {TrustList(places.root() / 'state' / unit / DIRECTORY).bring(certificate)} is trusted")
     return 0
 
 

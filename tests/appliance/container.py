@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.appliance.whole_plant import FACTORY, MODBUS, PLANT, WholePlant
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 IMAGE = REPOSITORY / "mkosi.output/container"
 PACKAGE = Path("usr/lib/streamforge/venv/lib/python3.13/site-packages/streamforge")
-SIMULATED_PLANT = Path("usr/share/streamforge/sim")
-FACTORY = Path("usr/share/streamforge/factory")
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
 INSIDE = {"PATH": "/usr/sbin:/usr/bin", "TERM": os.environ.get("TERM", "dumb"), "LANG": "C.UTF-8", "SYSTEMD_PAGER": ""}
@@ -50,12 +50,20 @@ def free_network() -> ipaddress.IPv4Network:
 class Container:
     """One appliance. A context manager: `start` on entering, `stop` on leaving, whatever happened between.
 
-    `plant`: the simulated plant runs in it and its configuration is the factory's. `live`: `package`, the checkout's
+    `plant`: the simulated plant runs in it and its configuration is the factory's; `is_whole`: all of it, with every
+    protocol, else its Modbus TCP server alone. `live`: `package`, the checkout's
     unless told otherwise, replaces the image's, so that an edit needs only a restart of the unit.
     """
 
     def __init__(
-        self, *, plant: bool = True, live: bool = False, package: Path = REPOSITORY / "streamforge", image: Path = IMAGE
+        self,
+        *,
+        plant: bool = True,
+        is_whole: bool = False,
+        has_faults: bool = False,
+        live: bool = False,
+        package: Path = REPOSITORY / "streamforge",
+        image: Path = IMAGE,
     ) -> None:
         self.image = image
         self.name = f"sf{os.getpid()}{next(_numbers) or ''}"[-11:]
@@ -65,6 +73,8 @@ class Container:
         self._folder = Path(tempfile.mkdtemp(prefix="streamforge-", dir="/var/tmp"))
         self._console = self._folder / "console.log"
         self._plant, self._package = plant, package if live else None
+        # the same at each start, secrets included
+        self._whole = WholePlant(has_faults=has_faults).words(image, self._folder) if is_whole else []
         self._process: subprocess.Popen[bytes] | None = None
         self.leader = 0
 
@@ -90,11 +100,14 @@ class Container:
         ]  # fmt: skip
         if not Path("/run/systemd/system").is_dir():
             words += ["--keep-unit"]
-        if self._plant:
-            words += [f"--bind-ro={self.image / SIMULATED_PLANT}:/{FACTORY}"]
+        if self._whole:
+            words += self._whole
+        elif self._plant:
+            words += [f"--bind-ro={self.image / MODBUS}:/{FACTORY}"]
         if self._package:
             words += [f"--bind-ro={self._package}:/{PACKAGE}"]
-        return [*words, "fstab=no", *(["systemd.wants=streamforge-sim.service"] if self._plant else [])]
+        plant = PLANT if self._whole else "streamforge-sim"
+        return [*words, "fstab=no", *([f"systemd.wants={plant}.service"] if self._plant else [])]
 
     def _group(self) -> Path | None:
         """Where no systemd gives each container a cgroup of its own, this one: else two of them would kill, count and

@@ -21,8 +21,8 @@ from tests.appliance.container import CGROUPS, REPOSITORY, Container
 pytestmark = pytest.mark.timeout(180)
 DEMO = (sys.executable, "-B", "-m", "tests.appliance.demo")
 FIGURES = [
-    "read", "delivered", "waiting", "rejected", "evicted", "balanced", "units_failed", "unexpected_journal_lines",
-    "boot_to_first_reading_s", "kafka_rss_mb", "appliance_rss_mb",
+    "read", "delivered", "waiting", "rejected", "evicted", "adapters", "balanced", "units_failed",
+    "unexpected_journal_lines", "boot_to_first_reading_s", "kafka_rss_mb", "appliance_rss_mb",
 ]  # fmt: skip
 FOLDER = re.compile("--bind=(/var/tmp/streamforge-[^/]+)/var:/var")
 
@@ -119,6 +119,7 @@ def test_check_ends_with_the_figures_as_one_json_object() -> None:
     assert list(figures) == FIGURES
     assert figures["balanced"] is True
     assert figures["read"] > 0
+    assert figures["adapters"] == 6
 
 
 @pytest.mark.appliance

@@ -41,6 +41,26 @@ def test_the_gateways_own_certificate_is_listed_for_the_servers_people(
     assert own[:3] == ["boiler", "own", fingerprint(parse_certificate(file.read_bytes()))]
 
 
+def test_a_certificate_that_a_person_brings_is_trusted_before_any_server_has_shown_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STREAMFORGE_ROOT", str(tmp_path))
+    monkeypatch.setenv("STREAMFORGE_CONFIG", str(tmp_path / "configuration"))
+    (tmp_path / "configuration/adapters/opcua").mkdir(parents=True)
+    (tmp_path / "configuration/adapters/opcua/boiler.toml").touch()
+    server, file = pair("urn:plc")[0], tmp_path / "server.der"
+    file.write_bytes(server.public_bytes(DER))
+    assert run(["trust", "--file", str(file), "--instance", "other"]) == 1
+    assert "no adapter opcua other is configured" in capsys.readouterr().err
+    assert run(["trust", "--file", str(file)]) == 0
+    assert f"streamforge-adapter-opcua@boiler: {fingerprint(server)} is trusted" in capsys.readouterr().out
+    trust = TrustList(tmp_path / "state/streamforge-adapter-opcua@boiler/pki")
+    trust.judge(Claim(certificate=server.public_bytes(DER), application_uri="urn:plc", host="plc"), now_utc())
+    file.write_text("nothing of the kind")
+    assert run(["trust", "--file", str(file)]) == 1
+    assert "no certificate, neither DER nor PEM" in capsys.readouterr().err
+
+
 def test_a_fingerprint_that_nobody_has_is_an_error(refused: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["trust", "00000000"]) == 1
     assert "boiler: 0 rejected certificates begin with '00000000'" in capsys.readouterr().err
