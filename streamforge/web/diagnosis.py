@@ -23,6 +23,8 @@ _NAMES = {
     "streamforge-reconcile": "What a cut of the log has cost",
     "streamforge-events": "Events that wait for the log",
     "streamforge-sim": "Simulated plant",
+    "streamforge-plant": "Simulated plant",
+    "streamforge-plant-broker": "Broker of the simulated plant",
 }
 # systemd.exec(5), $SERVICE_RESULT.
 _ENDS = {

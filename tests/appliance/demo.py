@@ -130,7 +130,7 @@ def judge(container: Container, first_reading_seconds: float) -> tuple[dict[str,
 
 
 def check(container: Container, seconds: float, *, has_faults: bool = False) -> int:
-    """Run for a while, print the table and the JSON line; 0 where nothing is wrong (with faults: by the ledger alone)."""
+    """Run for a while, print the table and the JSON line; 0 where nothing is wrong (with faults: the ledger alone)."""
     first_reading_seconds = wait_for_flow(container)
     print(f"first reading {first_reading_seconds:.1f} s after the start; running for {seconds:.0f} s", flush=True)
     time.sleep(seconds)
