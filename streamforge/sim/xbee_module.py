@@ -88,5 +88,5 @@ def _pins(node: str, seed: int, t: float) -> bytes:
     hatch = 0x0008 if t % 3600.0 < 45.0 else 0
     level, supply_mv = round(512 + 180 * wave(t, 900.0) + 4 * noise(seed, t, 2.0)), 3300
     masks = struct.pack(">BHB", 1, _DIGITAL_MASK, _ANALOG_MASK | _SUPPLY_BIT)
-    data = masks + struct.pack(">HHH", hatch, level, round(supply_mv * 1024 / 1200))
+    data = masks + struct.pack(">HHH", hatch, level, supply_mv)
     return frame(bytes([_PINS]) + bytes.fromhex(node) + _UNKNOWN_ADDRESS + b"\x01" + data)
