@@ -155,3 +155,27 @@ def test_alarms_events_and_dead_letters_that_had_no_room_are_told(tmp_path: Path
 
 def letter(number: int) -> DeadLetter:
     return DeadLetter(topic="test:pump", partition=0, offset=number, time_us=1, reason="odd", payload=bytes(100))
+
+
+class Slow(Quick):
+    """A device that takes more than twice its interval."""
+
+    async def poll(self, device: Device) -> Batch:
+        await asyncio.sleep(2.5 * device.interval_seconds)
+        return await super().poll(device)
+
+
+@pytest.mark.timeout(20)
+def test_scans_that_a_slow_device_leaves_no_time_for_are_left_out_and_counted(tmp_path: Path) -> None:
+    Epochs(tmp_path, "line").begin()
+    nowhere = Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x")
+    component = PollerComponent(Slow(AdapterConfig()), "test", "line", connection=nowhere, state_directory=tmp_path)
+    component.open()
+    try:
+        assert b'streamforge_poll_overruns_total{device="pump"} 0.0' in component.metrics.text()
+        for _ in range(3):
+            component.step(threading.Event())
+        (line,) = [one for one in component.metrics.text().splitlines() if one.startswith(b"streamforge_poll_overruns")]
+        assert float(line.split()[-1]) >= 2
+    finally:
+        component.close()
