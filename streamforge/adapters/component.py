@@ -186,7 +186,7 @@ class AdapterComponent(ABC):
         oldest = outbox.oldest_signals() if outbox is not None else {}
         return self._link.own_signals(outbox.epoch, oldest) if outbox is not None and oldest else {}
 
-    def _is_tail_enough(self, tail: Tail) -> bool:
+    def _is_tail_enough(self, tail: Tail, _looked: int) -> bool:
         """Without an epoch of its own the adapter must find its last; else, the oldest record it is not sure of."""
         outbox = self._outbox
         if outbox is None:
