@@ -4,6 +4,7 @@ Each campaign of tests/adapters runs in a process of its own, so that its memory
 """
 
 import argparse
+import ast
 import json
 import os
 import subprocess
@@ -16,28 +17,20 @@ from tempfile import TemporaryDirectory
 from tests.adapters.mutations import COUNT, MANY, SEEN, Milled
 from tests.broker import REPOSITORY
 
-# Every test that mills frames, by its protocol.
-PROTOCOLS = {
-    "modbus-tcp": ("test_mutations.py::test_modbus_tcp",),
-    "modbus-rtu": ("test_mutations.py::test_modbus_rtu",),
-    "opcua": ("test_mutations.py::test_opcua",),
-    "mqtt": ("test_mutations.py::test_mqtt",),
-    "sparkplug": ("test_mutations.py::test_sparkplug",),
-    "xbee": (
-        "test_xbee.py::test_mutated_frames_neither_crash_nor_stick_nor_grow",
-        "test_xbee_frames.py::test_mutated_frames_neither_crash_nor_stick_nor_grow",
-        "test_xbee_packets.py::test_mutated_frames_are_packets_or_errors",
-    ),
-    "lora": (
-        "test_lora.py::test_mutated_datagrams_neither_crash_nor_stick_nor_grow",
-        "test_lorawan.py::test_mutated_frames_are_refused_and_nothing_grows",
-        "test_lora_modems.py::test_mutated_lines_neither_crash_nor_stick_nor_grow",
-        "test_lora_servers.py::test_mutated_messages_are_uplinks_or_errors",
-        "test_semtech_udp.py::test_mutated_datagrams_are_receptions_or_errors",
-        "test_cayenne_lpp.py::test_mutated_payloads_are_values_or_errors",
-    ),
+ADAPTERS = REPOSITORY / "tests" / "adapters"
+# A word in the name of a test or its file -> protocol; the first that is there.
+WORDS = {
+    "sparkplug": "sparkplug",
+    "mqtt": "mqtt",
+    "opcua": "opcua",
+    "modbus_rtu": "modbus-rtu",
+    "modbus_tcp": "modbus-tcp",
+    "xbee": "xbee",
+    "lora": "lora",
+    "semtech": "lora",
+    "cayenne": "lora",
 }
-ADAPTERS = "tests/adapters/"
+_MILLS = {"campaign", "milled_modbus"}
 HEADS = (
     "protocol",
     "frames of",
@@ -65,15 +58,40 @@ class Run:
         return int(bool(self.fault) and not any(one.stuck or one.has_grown for one in self.seen))
 
 
+def mills() -> dict[str, list[str]]:
+    """Every test that takes a count of frames and mills them: protocol -> tests/adapters/FILE::NAME."""
+    found: dict[str, list[str]] = {protocol: [] for protocol in WORDS.values()}
+    for path in sorted(ADAPTERS.glob("test_*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and _is_mill(node):
+                test = f"{path.relative_to(REPOSITORY)}::{node.name}"
+                found.setdefault(protocol_of(test), []).append(test)
+    return found
+
+
+def _is_mill(function: ast.FunctionDef) -> bool:
+    calls = {
+        node.func.id for node in ast.walk(function) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    takes_count = any(one.arg == "count" for one in function.args.args)
+    return function.name.startswith("test_") and takes_count and bool(calls & _MILLS)
+
+
+def protocol_of(test: str) -> str:
+    """By its name or its file's; "" = neither says it."""
+    return next((protocol for word, protocol in WORDS.items() if word in test), "")
+
+
 def main(words: Sequence[str]) -> int:
     """Mill and print the table; 0 = nothing crashed, stuck or grew."""
     parser = argparse.ArgumentParser(prog="campaign frames", description="Frames changed at random.")
     parser.add_argument("--frames", type=int, default=MANY, help="of each campaign (default: %(default)s)")
-    parser.add_argument("--only", action="append", choices=list(PROTOCOLS), help="of these protocols alone")
+    known = mills()
+    parser.add_argument("--only", action="append", choices=list(known), help="of these protocols alone")
     asked = parser.parse_args(words)
     runs = [
         mill(protocol, test, asked.frames)
-        for protocol, tests in PROTOCOLS.items()
+        for protocol, tests in known.items()
         if not asked.only or protocol in asked.only
         for test in tests
     ]
@@ -99,7 +117,7 @@ def mill(protocol: str, test: str, frames: int) -> Run:
             "slow",
             "-p",
             "no:cacheprovider",
-            ADAPTERS + test,
+            test,
         ]
         environment = {**os.environ, COUNT: str(frames), SEEN: str(seen)}
         ended = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
@@ -112,11 +130,11 @@ def table(runs: Sequence[Run]) -> str:
     """One row a test."""
     lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
     for run in runs:
-        name = run.test.partition("::")[0].removeprefix("test_").removesuffix(".py")
+        file, _, name = run.test.rpartition("/")[2].replace("test_", "").partition(".py::")
         seen = run.seen
         cells = (
             run.protocol,
-            name if name != "mutations" else run.protocol,
+            f"{file}: {name.replace('_', ' ')}",
             f"{sum(one.frames for one in seen):,}",
             run.crashes,
             sum(one.stuck for one in seen),

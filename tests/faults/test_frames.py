@@ -1,47 +1,37 @@
 """The campaign of mutated frames: it has every protocol, says what it saw, and can fail."""
 
-import ast
-from pathlib import Path
-
 import pytest
 
 from tests.adapters.mutations import Milled, campaign
-from tests.broker import REPOSITORY
 from tests.faults import frames
-from tests.faults.frames import ADAPTERS, PROTOCOLS, Run, table
+from tests.faults.frames import Run, mills, protocol_of, table
 
 GOOD = Milled(frames=1000, stuck=0, slowest_seconds=0.0015, before_kibibytes=51_200, after_kibibytes=52_224)
 
 
-def mills(path: Path) -> set[str]:
-    """The tests of a file that take a count of frames."""
-    found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
-    return {
-        f"{path.name}::{node.name}"
-        for node in found
-        if node.name.startswith("test_") and any(one.arg == "count" for one in node.args.args)
-    }
+def test_every_protocol_has_a_campaign() -> None:
+    found = mills()
+    assert found.keys() == {"modbus-tcp", "modbus-rtu", "opcua", "mqtt", "sparkplug", "xbee", "lora"}, (
+        "one has no protocol"
+    )
+    assert all(found.values())
 
 
-def test_every_test_that_mills_frames_belongs_to_a_protocol() -> None:
-    files = (REPOSITORY / ADAPTERS).glob("test_*.py")
-    there = {name for path in files if "mutations import" in path.read_text() for name in mills(path)}
-    assert {name for names in PROTOCOLS.values() for name in names} == there
-
-
-def test_every_protocol_has_one() -> None:
-    assert PROTOCOLS.keys() == {"modbus-tcp", "modbus-rtu", "opcua", "mqtt", "sparkplug", "xbee", "lora"}
+def test_a_test_belongs_to_the_protocol_that_its_name_or_its_file_says() -> None:
+    assert "tests/adapters/test_mutations.py::test_modbus_rtu" in mills()["modbus-rtu"]
+    assert protocol_of("tests/adapters/test_cayenne_lpp.py::test_x") == "lora"
+    assert protocol_of("tests/adapters/test_mqtt_x.py::test_a_sparkplug_message") == "sparkplug"
 
 
 def test_the_command_says_frames_crashes_and_memory_of_each_protocol(capsys: pytest.CaptureFixture[str]) -> None:
     assert frames.main(["--frames", "500", "--only", "modbus-rtu"]) == 0
     row = capsys.readouterr().out.splitlines()[2]
-    assert row.startswith("| modbus-rtu | modbus-rtu | 500 | 0 | 0 | ")
+    assert row.startswith("| modbus-rtu | mutations: modbus rtu | 500 | 0 | 0 | ")
 
 
 def test_the_table() -> None:
-    text = table([Run(protocol="xbee", test="test_xbee_frames.py::test_x", seen=(GOOD, GOOD))])
-    assert text.splitlines()[2] == "| xbee | xbee_frames | 2,000 | 0 | 0 | 1.5 | 50.0 | 51.0 |"
+    text = table([Run(protocol="xbee", test="tests/adapters/test_xbee_frames.py::test_any_frame", seen=(GOOD, GOOD))])
+    assert text.splitlines()[2] == "| xbee | xbee_frames: any frame | 2,000 | 0 | 0 | 1.5 | 50.0 | 51.0 |"
 
 
 @pytest.mark.parametrize(("after_kibibytes", "stuck", "crashes"), [(52_224, 0, 1), (52_224, 1, 0), (90_000, 0, 0)])
