@@ -84,6 +84,11 @@ class Source:
         """The endpoint with its port."""
         return self.endpoint if urlsplit(self.endpoint).port else _with_port(self.endpoint)
 
+    @property
+    def host(self) -> str:
+        """The host in the endpoint."""
+        return urlsplit(self.endpoint).hostname or ""
+
 
 def _with_port(endpoint: str) -> str:
     parts = urlsplit(endpoint)

@@ -102,6 +102,9 @@ class Plant:
             case {"count": is_counting}:
                 self.is_counting = is_counting
                 return self.counter
+            case {"unit": name, "text": text}:
+                unit = ua.EUInformation(DisplayName=ua.LocalizedText(text))
+                await self.nodes[name].add_property(ua.NodeId(f"{name}.unit", 1), "0:EngineeringUnits", unit)
             case {"add": name}:
                 plant = self.nodes["Plant"]
                 index = plant.nodeid.NamespaceIndex
