@@ -196,6 +196,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             is_due = time.monotonic() - last_seconds >= self.config.browse_again_hours * 3600
             if is_due or self._conditions.is_model_changed:
                 self._conditions.is_model_changed, last_seconds = False, time.monotonic()
+                await self._reader.retry_polled()
                 for batch in await self._reader.browse_again():
                     await inbox.put(batch)
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from streamforge.adapters.opcua_config import Mode, Policy, Source
 from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_guard import bound_the_library
-from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc
+from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc, untimely
 from streamforge.errors import NotConnected
 
 CLOSE_SECONDS = 2.0
@@ -39,11 +39,13 @@ _MODES = {
     Mode.SIGN: ua.MessageSecurityMode.Sign,
     Mode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
 }
-_USER, _GATEWAY = "user or password is wrong there", "the server must trust the gateway's own certificate"
+_USER = "user or password is wrong there, or the user's certificate is not trusted"
+_GATEWAY = "the server must trust the gateway's own certificate"
 _HINTS = {
     ua.StatusCodes.BadUserAccessDenied: _USER,
     ua.StatusCodes.BadIdentityTokenRejected: _USER,
     ua.StatusCodes.BadIdentityTokenInvalid: _USER,
+    ua.StatusCodes.BadUserSignatureInvalid: _USER,
     ua.StatusCodes.BadSecurityChecksFailed: _GATEWAY,
     ua.StatusCodes.BadCertificateUntrusted: _GATEWAY,
     ua.StatusCodes.BadTooManySessions: "the server has no session left for the gateway",
@@ -168,9 +170,26 @@ class Link:
             client.set_user(self._source.username)
             client.set_password(self._source.password)
         if self._source.user_certificate:
-            client.user_certificate = x509.load_pem_x509_certificate(self._source.user_certificate.encode())
-            client.user_private_key = load_pem_private_key(self._source.user_key.encode(), None)
+            self._name_user(client)
         return client
+
+    def _name_user(self, client: Client) -> None:
+        """By certificate and key. Raises NotConnected that says which key of the configuration is wrong, and how."""
+        part = "user_certificate"
+        try:
+            certificate = x509.load_pem_x509_certificate(self._source.user_certificate.encode())
+            part = "user_key"
+            key = load_pem_private_key(self._source.user_key.encode(), None)
+        except (ValueError, TypeError) as error:
+            msg = f"{self.url}: {part} is no PEM text without a password"
+            raise NotConnected(msg) from error
+        if reason := untimely(certificate, now_utc()):
+            msg = f"{self.url}: user_certificate {reason}"
+            raise NotConnected(msg)
+        if key.public_key() != certificate.public_key():
+            msg = f"{self.url}: user_key is not the key of user_certificate"
+            raise NotConnected(msg)
+        client.user_certificate, client.user_private_key = certificate, key
 
     async def _secure(self, client: Client) -> None:
         """Policy and mode as configured; whom we speak with is judged before a channel to it is opened."""

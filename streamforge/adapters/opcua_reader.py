@@ -15,7 +15,15 @@ from streamforge.adapters.opcua_feed import Gap
 from streamforge.adapters.opcua_items import Item, ItemTable
 from streamforge.adapters.opcua_link import Link
 from streamforge.adapters.opcua_server import Server, look, nodes_of, read
-from streamforge.adapters.opcua_subscription import Subscription, create, create_items, go_on, monitor, unmonitor
+from streamforge.adapters.opcua_subscription import (
+    Subscription,
+    create,
+    create_items,
+    go_on,
+    monitor,
+    release,
+    unmonitor,
+)
 from streamforge.adapters.opcua_values import Reading, bad, reading_of
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -24,6 +32,7 @@ from streamforge.model import Kind, names
 
 _log = Log("adapter")
 REMOVED = "removed"
+DELETED = "BadNodeIdUnknown"
 # Client handles of the event items; those of values count up from 1.
 ALARMS, _CHANGES = 0xFFFF_FFF0, 0xFFFF_FFF1
 
@@ -184,9 +193,11 @@ class Reader:
         return found
 
     async def retry_polled(self) -> None:
-        """A server that did not monitor an item may do so now."""
-        subscription = self.subscription
-        again = {handle: subscription.table.items[handle] for handle in subscription.polled}
+        """A server that did not monitor an item may do so now; a node that was deleted may be there again."""
+        subscription, last = self.subscription, self.subscription.table.last
+        gone = [one for one in subscription.monitored if one in last and last[one].reason == DELETED]
+        await release(self.link.session, subscription, gone, self.server.limits.monitored)
+        again = {handle: subscription.table.items[handle] for handle in (*subscription.polled, *gone)}
         await monitor(self.link.session, self.server, self._config.subscription, subscription, again)
 
     async def _listen_for_events(self, subscription: Subscription) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamforge.adapters import opcua_limits
 from streamforge.adapters.opcua_config import (
     BrowseRow,
     DeviceRow,
@@ -21,6 +22,7 @@ from streamforge.adapters.opcua_config import (
     Subscription,
 )
 from streamforge.adapters.opcua_feed import Feed, SubscriptionLost
+from streamforge.adapters.opcua_limits import Limits, Profile
 from streamforge.adapters.opcua_standing import StandingFile
 from streamforge.model import AlarmState, Quality, Severity
 from tests.adapters.opcua_peer import Told, cable, running, server
@@ -226,6 +228,47 @@ def test_a_server_that_starts_anew_is_subscribed_to_anew(tmp_path: Path) -> None
                     await run.until(lambda: len(run.box.events("data_gap")) == 1, "the gap")
                     seen = len(run.box.values("Counter"))
                     await run.until(lambda: len(run.box.values("Counter")) > seen + 5, "readings of the new one")
+
+    go(main())
+
+
+def test_a_node_that_is_deleted_is_bad_alone_and_read_again_when_it_is_there_again(
+    plant: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamforge.adapters.opcua.RETRY_SECONDS", 0.2)
+    plant.tell(add="Gone")
+
+    async def main() -> None:
+        async with running(config(plant.port, *rows("Counter", "Gone")), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("Gone")), "its value")
+            plant.tell(delete="Gone")
+            await run.until(lambda: (None, Quality.BAD, "BadNodeIdUnknown") in run.box.readings("Gone"), "its end")
+            seen = len(run.box.values("Counter"))
+            await run.until(lambda: len(run.box.values("Counter")) > seen + 5, "the others")
+            before = len(run.box.values("Gone"))
+            plant.tell(add="Gone")
+            await run.until(lambda: len(run.box.values("Gone")) > before, "its value again")
+            assert run.connected == 1
+        plant.tell(delete="Gone")
+
+    go(main())
+
+
+def test_what_is_polled_keeps_status_and_time(plant: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own read of a value raises where it is Uncertain, and drops the times of several."""
+    monkeypatch.setitem(opcua_limits._PROFILES, Profile.S7_1200, Limits(items=1))
+    settings = config(plant.port, *rows("Counter", "PT101"), poll_interval_ms=50)
+    settings = replace(settings, source=replace(settings.source, profile=Profile.S7_1200))
+
+    async def main() -> None:
+        async with running(settings, tmp_path) as run:
+            plant.tell(write="PT101", value=8.5, status=0x40920000)
+            await run.until(
+                lambda: (8.5, Quality.UNCERTAIN, "UncertainInitialValue") in run.box.readings("PT101"), "it"
+            )
+            polled = next(batch for batch in reversed(run.box.batches) if batch.names.parameters == ("PT101",))
+            assert polled.device_times_us[0] > 0
+            plant.tell(write="PT101", value=7.5)
 
     go(main())
 

@@ -128,7 +128,7 @@ def test_a_password_comes_from_a_file_or_a_prompt_and_is_a_secret_in_the_configu
     is_good(tmp_path, finding.toml)
     monkeypatch.setattr("streamforge.adapters.probe_user.getpass", lambda _prompt: "wrong")
     finding = look(plant, tmp_path, "--user", "gateway")
-    assert "(user or password is wrong there)" in finding.summary
+    assert "(user or password is wrong there" in finding.summary
     assert finding.toml == ""
 
 
