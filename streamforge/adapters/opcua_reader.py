@@ -109,7 +109,11 @@ class Reader:
         """It stands no more: what happened since it was heard last is lost."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            self._gaps.append(Gap(from_us=subscription.feed.heard_us, to_us=0, reason=reason))
+            self.was_away(subscription.feed.heard_us, reason)
+
+    def was_away(self, from_us: int, reason: str) -> None:
+        """What happened since then is lost, up to the next time that somebody listens."""
+        self._gaps.append(Gap(from_us=from_us, to_us=0, reason=reason))
 
     def taken_gaps(self) -> list[Gap]:
         """Gaps that were not said yet; they end now."""
