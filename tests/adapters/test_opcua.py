@@ -273,6 +273,21 @@ def test_what_is_polled_keeps_status_and_time(plant: Told, tmp_path: Path, monke
     go(main())
 
 
+def test_samples_that_did_not_fit_a_queue_are_counted_and_one_gap(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(config(plant.port, *rows("PT101")), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("PT101")), "its value")
+            for value in (8.25, 8.5):
+                plant.tell(write="PT101", value=value, status=0x480)
+                await run.until(lambda v=value: v in run.box.values("PT101"), "it")  # type: ignore[misc]
+            (gap,) = run.box.events("data_gap")
+            assert gap.details["reason"] == "queues ran over at the server: 1 samples are marked so"
+            assert run.adapter._reader.subscription.table.lost == 2
+            plant.tell(write="PT101", value=7.5)
+
+    go(main())
+
+
 def test_a_unit_stops_soon_though_the_server_says_nothing(plant: Told, tmp_path: Path) -> None:
     async def main() -> None:
         async with cable(plant.port) as link, running(config(link.port, *rows("Counter")), tmp_path) as run:
