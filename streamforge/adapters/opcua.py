@@ -6,7 +6,7 @@ log has it; what a server kept while the link was down is asked for again.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
@@ -73,6 +73,9 @@ class OpcUa(Subscriber[OpcUaConfig]):
 
     def remarks(self) -> Sequence[str]:
         return self._reader.remarks()
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        return {("", name): float(count) for name, count in self._reader.counts().items()}
 
     async def connect(self, peer: str) -> None:
         with failing(peer):

@@ -83,6 +83,17 @@ class Reader:
                 parts.append(f"{table.items[handle].parameter}{more}: {reason}")
         return [part for part in parts if part]
 
+    def counts(self) -> dict[str, int]:
+        """Items that the server monitors, that are read instead, and samples that its queues could not hold."""
+        subscription = self._subscription
+        if subscription is None:
+            return {}
+        return {
+            "items_monitored": len(subscription.monitored),
+            "items_polled": len(subscription.polled),
+            "samples_lost": subscription.table.lost,
+        }
+
     async def connect(self) -> None:
         """A session with its subscription: those of before where they still stand, else new ones, and a gap."""
         is_same = await self.link.open()

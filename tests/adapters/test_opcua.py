@@ -282,7 +282,11 @@ def test_samples_that_did_not_fit_a_queue_are_counted_and_one_gap(plant: Told, t
                 await run.until(lambda v=value: v in run.box.values("PT101"), "it")  # type: ignore[misc]
             (gap,) = run.box.events("data_gap")
             assert gap.details["reason"] == "queues ran over at the server: 1 samples are marked so"
-            assert run.adapter._reader.subscription.table.lost == 2
+            assert run.adapter.figures() == {
+                ("", "items_monitored"): 1.0,
+                ("", "items_polled"): 0.0,
+                ("", "samples_lost"): 2.0,
+            }
             plant.tell(write="PT101", value=7.5)
 
     go(main())
