@@ -116,8 +116,9 @@ class Plant:
                 plant = self.nodes["Plant"]
                 index = plant.nodeid.NamespaceIndex
                 self.nodes[name] = await plant.add_variable(ua.NodeId(name, index), f"{index}:{name}", 1.0)
-                changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
-                await changes.trigger()
+                if not order.get("quiet"):
+                    changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+                    await changes.trigger()
             case {"delete": name}:
                 await self.delete(name)
             case {"forget": True}:

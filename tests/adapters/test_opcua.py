@@ -318,6 +318,21 @@ def test_browsing_finds_by_globs_and_follows_the_servers_changes(plant: Told, tm
     go(main())
 
 
+def test_browsing_looks_again_though_the_server_does_not_say_that_its_nodes_have_changed(
+    plant: Told, tmp_path: Path
+) -> None:
+    settings = config(plant.port, browse=(BrowseRow(at=f"{NAMESPACE}Plant", include=("P*", "Quiet")),))
+
+    async def main() -> None:
+        async with running(replace(settings, browse_again_hours=0), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("PT101")), "the browsed variable")
+            plant.tell(add="Quiet", quiet=True)
+            await run.until(lambda: bool(run.box.values("Quiet")), "the new variable")
+        plant.tell(delete="Quiet")
+
+    go(main())
+
+
 def test_alarms_are_raised_acknowledged_and_cleared_and_said_again_after_a_cut(plant: Told, tmp_path: Path) -> None:
     async def main() -> None:
         async with cable(plant.port) as link:
