@@ -1,7 +1,9 @@
 """A broker as a probe shows it: topics, what stands in JSON, Sparkplug metrics; and a configuration that reads them."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from streamforge.adapters.mqtt_config import PayloadKind
 from streamforge.adapters.mqtt_heard import Ear, Heard, Steps, clock_of, json_leaves
@@ -47,9 +49,14 @@ def _sample(payload: bytes) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
+def _text(value: Any) -> bytes:
+    """A text as it is, all else as in JSON."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
+
+
 def _json(topics: Mapping[str, Heard]) -> Table:
     lines = tuple(
-        (topic, _path(steps), _sample(str(value).encode()))
+        (topic, _path(steps), _sample(_text(value)))
         for topic, one in sorted(topics.items())
         if one.kind is PayloadKind.JSON
         for steps, value in json_leaves(one.last)
@@ -78,7 +85,7 @@ def _metrics(ear: Ear) -> Table:
         for known in table.by_name.values()
     }
     lines = tuple(
-        (asset, name, _sample(str(one.value).encode()) if one.value is not None else one.reason,
+        (asset, name, _sample(_text(one.value)) if one.value is not None else one.reason,
          _type(types.get((asset, name), 0)), one.unit)
         for (asset, name), one in sorted(ear.metrics.items())
     )  # fmt: skip
