@@ -75,6 +75,8 @@ def test_a_trusted_server_shows_its_variables_with_value_type_unit_and_status(pl
     plant.tell(write="Spare", value=2.0, status=0x808D0000)
     finding = look(plant, tmp_path, "--trust", fingerprint(look(plant, tmp_path))[:12])
     assert table(finding, "The server's certificate").rows[0][3] == "trusted"
+    again = look(plant, tmp_path, "--trust", fingerprint(finding)[:12])
+    assert again.summary == finding.summary, "to say it twice is no mistake"
     assert table(finding, "Variables").columns == ("path", "value", "type", "unit", "status", "at")
     found = {row[0]: row[1:] for row in table(finding, "Variables").rows}
     assert found["Plant/PT101"] == ("7.5", "Double", "bar", "Good", "nsu=urn:plant:boiler;s=PT101")
@@ -130,6 +132,13 @@ def test_a_password_comes_from_a_file_or_a_prompt_and_is_a_secret_in_the_configu
     finding = look(plant, tmp_path, "--user", "gateway")
     assert "(user or password is wrong there" in finding.summary
     assert finding.toml == ""
+
+    def nobody(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("streamforge.adapters.probe_user.getpass", nobody)
+    with pytest.raises(ValueError, match="--password-file says where it is"):
+        look(plant, tmp_path, "--user", "gateway")
 
 
 def test_a_user_with_a_certificate_is_let_in(plant: Told, tmp_path: Path) -> None:
