@@ -218,6 +218,18 @@ class Mqtt(Subscriber[MqttConfig]):
         unanswered = ["the broker has not answered our subscription yet"] if self._unanswered else []
         return [*unanswered, *(f"the broker does not grant {name}" for name in self._not_granted), *waiting]
 
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        counts = {
+            "messages": self._seen.messages,
+            "refused": self._seen.refused,
+            "unmapped": self._seen.unmapped,
+            "unacknowledged": self._acks.held,
+            "redelivered": self._acks.redelivered,
+        }
+        if self._sparkplug is not None:
+            counts["sparkplug_missing"] = self._sparkplug.missing
+        return {("", name): float(count) for name, count in counts.items()}
+
     def details(self) -> Mapping[str, object]:
         source, acks = self.config.source, self._acks
         return {
