@@ -340,6 +340,7 @@ def table(**changes: object) -> str:
     )
 
 
+SERVER = '[source]\ntransport = "ttn"\n[mqtt]\nbroker = "mqtt://h"\nclient_id = "c"\n'
 UDP = f'[source]\ntransport = "semtech_udp"\ngateways = ["{GATEWAY}"]\n'
 
 
@@ -349,7 +350,14 @@ UDP = f'[source]\ntransport = "semtech_udp"\ngateways = ["{GATEWAY}"]\n'
         ('[source]\ntransport = "semtech_udp"\n' + table(), "gateways is empty"),
         ('[source]\ntransport = "semtech_udp"\ngateways = ["x"]\n' + table(), "must be 16 hexadecimal digits"),
         ('[source]\ntransport = "serial"\n' + table(), "lora_port is missing"),
-        ('[source]\ntransport = "chirpstack"\n' + table(), '"chirpstack" is not one of semtech_udp, serial'),
+        ('[source]\ntransport = "chirpstak"\n' + table(), 'did you mean "chirpstack"'),
+        (
+            '[source]\ntransport = "chirpstack"\n' + table(),
+            "[mqtt] is missing: the broker to which chirpstack publishes",
+        ),
+        (SERVER + table(), "over ttn a device needs its dev_eui"),
+        (SERVER + table(dev_eui="00" * 8) + table(dev_eui="00" * 8, asset_id="b"), "two devices have the dev_eui"),
+        ('[source]\ntransport = "ttn"\ntopic = "v3/{asset_id}/up"\n' + table(), "has named parts"),
         (UDP + 'listen = "1700"\n' + table(), "is no address"),
         (UDP + table(dev_addr=""), "needs dev_addr, nwk_skey and app_skey"),
         (UDP + table(dev_addr="49be7d"), "dev_addr '49be7d' must be 8 hexadecimal digits"),
