@@ -122,49 +122,61 @@ def free_udp_port() -> int:
 JOIN = bytes([0]) + bytes(8) + bytes.fromhex("0004a30b001c0530")[::-1] + b"\x01\x02" + bytes(4)
 
 
-def test_gateways_and_the_devices_that_they_hear(tmp_path: Path) -> None:
-    port, other = free_udp_port(), "ff" * 8
-    sent = [
-        push_data(uplink(7, b"\0\1\2", 2)),
-        push_data(uplink(7, b"\0\1\2", 2), gateway=other),
-        push_data(uplink(9, b"\0\1\3", 2), uplink(1, b"\5", 1, dev_addr="01020304")),
-        push_data(JOIN, b"\xe0\1\2"),
-        b"\x02\xab\xcd\x02" + bytes.fromhex(GATEWAY),
-        b"no datagram",
-    ]
+def called(port: int, *datagrams: bytes, answers: int) -> Finding:
+    """What the probe finds on that port while these are sent, of which so many must be answered."""
 
-    async def main() -> tuple[Finding, int]:
+    async def main() -> Finding:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
             gateway.connect(("127.0.0.1", port))
             gateway.setblocking(False)
             task = asyncio.create_task(lora_probe.probe(given("semtech_udp", f"127.0.0.1:{port}")))
             await asyncio.sleep(0.05)
-            for datagram in sent:
+            for datagram in datagrams:
                 gateway.send(datagram)
-            answers = [await asyncio.wait_for(asyncio.get_running_loop().sock_recv(gateway, 9), 3) for _ in sent[:5]]
-            return await task, len(answers)
+            for _ in range(answers):
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(gateway, 9), 3)
+            return await task
 
-    finding, answered = asyncio.run(main())
-    assert answered == 5, "a forwarder that is not answered takes the network for dead"
+    return asyncio.run(main())
+
+
+OTHER = "ff" * 8
+SENT = (
+    push_data(uplink(7, b"\0\1\2", 2)),
+    push_data(uplink(7, b"\0\1\2", 2), gateway=OTHER),
+    push_data(uplink(9, b"\0\1\3", 2), uplink(1, b"\5", 1, dev_addr="01020304")),
+    push_data(JOIN, b"\xe0\1\2"),
+    b"\x02\xab\xcd\x02" + bytes.fromhex(GATEWAY),
+    b"no datagram",
+)
+
+
+def test_gateways_and_the_devices_that_they_hear() -> None:
+    """A forwarder that is not answered takes the network for dead."""
+    finding = called(free_udp_port(), *SENT, answers=5)
     assert "2 devices heard within 0.5 s" in finding.summary
     gateways, devices, others, joins = finding.tables
     assert [
         (one["gateway"], one["from"], one["datagrams"], one["receptions"], one["best RSSI"]) for one in shown(gateways)
     ] == [
         (GATEWAY, "127.0.0.1", "4", "5", "-57"),
-        (other, "127.0.0.1", "1", "1", "-57"),
+        (OTHER, "127.0.0.1", "1", "1", "-57"),
     ]
     first, second = shown(devices)
     assert (first["dev_addr"], first["messages"], first["counters"], first["port"]) == ("49be7df1", "2", "7 to 9", "2")
-    assert first["gateways"] == f"{GATEWAY} (2), {other} (1)"
+    assert first["gateways"] == f"{GATEWAY} (2), {OTHER} (1)"
     assert (second["dev_addr"], second["counters"]) == ("01020304", "1")
     assert {one["what"]: one["times"] for one in shown(others)} == {
         "frames of another kind": "1", "datagrams or frames that are malformed": "1"
     }  # fmt: skip
     assert joins.rows == (("0004a30b001c0530", "1", GATEWAY),)
+
+
+def test_a_configuration_that_reads_the_devices_of_these_gateways_but_for_their_keys(tmp_path: Path) -> None:
+    finding = called(free_udp_port(), *SENT, answers=5)
     assert faults_of(tmp_path, "lora", finding.toml) == []
     raw = tomllib.loads(finding.toml)
-    assert raw["source"]["gateways"] == [GATEWAY, other]
+    assert raw["source"]["gateways"] == [GATEWAY, OTHER]
     assert [(one["dev_addr"], one["nwk_skey"], [row["at"] for row in one["tags"]]) for one in raw["devices"]] == [
         ("49be7df1", "${secret:49be7df1_nwk}", ["HR0", "HR1.hi", "RSSI", "SNR", "FCNT"]),
         ("01020304", "${secret:01020304_nwk}", ["HR0.hi", "RSSI", "SNR", "FCNT"]),
