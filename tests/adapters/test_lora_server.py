@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from streamforge.adapters.lora import Lora
 from streamforge.adapters.lora_config import LoraConfig, LoraDevice, LoraRow, LoraSource
 from streamforge.adapters.mqtt_source import Source, Version
 from streamforge.adapters.tags import Classification, DataType
+from streamforge.config import load
 from streamforge.errors import NotConnected
 from tests.adapters.mqtt_bench import away, run, until
 from tests.adapters.mqtt_certificates import Authority
 from tests.adapters.mqtt_hostile import Peer, connack, hostile, publish
 from tests.adapters.mqtt_peers import Box, Mosquitto, Publisher, mosquitto
 from tests.adapters.mutations import mutations
+from tests.adapters.radio_peers import shown
+from tests.adapters.test_lora import SERVER_CASES
 from tests.adapters.test_lora_servers import CHIRPSTACK, TTN, message
 
 TAGS = (LoraRow(param="level", at="OBJECT.level"), LoraRow(param="count", at="FCNT"))
@@ -78,6 +82,32 @@ def counts(box: Box) -> list[object]:
 async def publish_all(port: int, messages: Sequence[tuple[str, bytes]]) -> None:
     with Publisher(port) as publisher:
         await away(lambda: publisher.send_all(messages))
+
+
+@pytest.mark.parametrize("case", SERVER_CASES)
+def test_case(case: str, broker: Mosquitto) -> None:
+    """config.toml, heard.json: topics with messages (JSON, or another text), expected.json: what came of them."""
+    folder = Path(__file__).parents[1] / "cases" / "lora" / case
+    expected = json.loads((folder / "expected.json").read_text())
+    heard = json.loads((folder / "heard.json").read_text())
+    messages = [(one["topic"], one.get("text", json.dumps(one.get("message"))).encode()) for one in heard]
+    config = load(folder / "config.toml", LoraConfig)
+    assert config.mqtt is not None
+
+    async def main() -> None:
+        mqtt = replace(config.mqtt, broker=f"mqtt://127.0.0.1:{broker.port}")  # type: ignore[type-var]
+        adapter, box = Lora(replace(config, mqtt=mqtt)), Box()
+        async with listening(adapter, box):
+            await publish_all(broker.port, messages)
+            await until(lambda: figure(adapter, "uplinks") == len(messages))
+        await adapter.close()
+        assert [shown(batch) for batch in box.batches] == expected["batches"]
+        assert [batch.device_times_us[0] for batch in box.batches] == expected["times_us"]
+        assert all(one.reason.startswith(said) for one, said in zip(box.refused, expected["refused"], strict=True))
+        figures = {"/".join(key): value for key, value in adapter.figures().items()}
+        assert {name: figures[name] for name in expected["figures"]} == expected["figures"]
+
+    run(main())
 
 
 @every_version
