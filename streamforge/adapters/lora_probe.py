@@ -45,11 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--username", default="")
     parser.add_argument("--password-file", type=Path, help="a file that holds the broker's password")
     parser.add_argument("--ca-file", default="", help="the authority of a broker with TLS (mqtts://)")
-    parser.add_argument("--mqtt-version", choices=[version.value for version in Version], default=Version.V5.value)
+    parser.add_argument("--mqtt-version", choices=[version.value for version in Version], help="5, of ttn 3.1.1")
 
 
 async def probe(given: argparse.Namespace) -> Finding:
     """Listen. Raises ValueError for what cannot be meant, NotConnected where nobody is there."""
+    # The Things Stack knows no other.
+    given.mqtt_version = given.mqtt_version or (Version.V3 if given.transport == "ttn" else Version.V5).value
     if given.transport == SERIAL:
         return await _serial(given)
     return await (_gateways if given.transport == SEMTECH_UDP else _server)(given)
