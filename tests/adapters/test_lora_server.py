@@ -28,6 +28,7 @@ from tests.adapters.test_lora import SERVER_CASES
 from tests.adapters.test_lora_servers import CHIRPSTACK, TTN, message
 
 TAGS = (LoraRow(param="level", at="OBJECT.level"), LoraRow(param="count", at="FCNT"))
+SUBSCRIBE, PUBACK = 0x80, 0x40
 UP = "application/1/device/0101010101010101/event/up"
 every_version = pytest.mark.parametrize("version", list(Version), ids=lambda version: version.value)
 
@@ -348,10 +349,12 @@ def test_a_topic_that_the_broker_does_not_grant_is_remarked() -> None:
 
 
 def test_what_waits_for_the_log_is_bounded_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that floods, while the log is away."""
+    """A broker that floods, while the log is away; it is told in order, and nothing is published to it."""
     monkeypatch.setattr("streamforge.adapters.mqtt_acks.MOST_HELD", 100)
+    peers: list[Peer] = []
 
     async def script(peer: Peer) -> None:
+        peers.append(peer)
         peer.send(connack())
         for count in range(400):
             peer.send(publish(UP, message(CHIRPSTACK, fCnt=count), count + 1))
@@ -367,6 +370,8 @@ def test_what_waits_for_the_log_is_bounded_and_nothing_is_lost(monkeypatch: pyte
             box.is_held = False
             box.acknowledge()
             await until(lambda: counts(box) == list(range(400)))
+            await until(lambda: peers[0].acknowledged == list(range(1, 401)))
+            assert set(peers[0].seen) == {SUBSCRIBE, PUBACK}
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await adapter.close()
