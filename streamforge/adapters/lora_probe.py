@@ -5,11 +5,12 @@ It only listens: a modem is told to receive, gateways are acknowledged, a broker
 
 import argparse
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from socket import gethostname
 
+from streamforge.adapters import probe_user
 from streamforge.adapters.lora_config import SEMTECH_UDP, SERIAL, LoraSource
 from streamforge.adapters.lora_serial import SerialModem
 from streamforge.adapters.lora_servers import MAPPINGS, TOPICS
@@ -17,6 +18,7 @@ from streamforge.adapters.lora_sight import Sender, Senders, configuration, tabl
 from streamforge.adapters.lora_site import Site
 from streamforge.adapters.mqtt_source import Source, Version
 from streamforge.adapters.probing import Finding
+from streamforge.adapters.radio_sight import TomlValue
 from streamforge.adapters.udp_port import UdpPort
 from streamforge.adapters.virtual_modbus import host_and_port
 
@@ -42,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--command", action="append", default=[], metavar="AT", help="said to the modem before, may be repeated"
     )
     parser.add_argument("--topic", default="", help="of a server, where it is not its usual one")
-    parser.add_argument("--username", default="")
-    parser.add_argument("--password-file", type=Path, help="a file that holds the broker's password")
+    probe_user.add_arguments(parser)
     parser.add_argument("--ca-file", default="", help="the authority of a broker with TLS (mqtts://)")
     parser.add_argument("--mqtt-version", choices=[version.value for version in Version], help="5, of ttn 3.1.1")
 
@@ -113,7 +114,7 @@ async def _serial(given: argparse.Namespace) -> Finding:
     )
 
 
-def _by_header(senders: Senders) -> list[tuple[Sender, dict[str, object]]]:
+def _by_header(senders: Senders) -> list[tuple[Sender, dict[str, TomlValue]]]:
     """One device for each first byte, its registers behind it; one device of all where these are no headers."""
     heard = senders.by_address
     if not 1 < len(heard) <= _MOST_HEADERS:
@@ -135,7 +136,7 @@ async def _gateways(given: argparse.Namespace) -> Finding:
                     port.write(site.take(*received), received[1])
                 except ValueError:
                     site.devices.others["datagrams or frames that are malformed"] += 1
-    devices: list[tuple[Sender, dict[str, object]]] = [
+    devices: list[tuple[Sender, dict[str, TomlValue]]] = [
         (one, {"dev_addr": key, "nwk_skey": f"${{secret:{key}_nwk}}", "app_skey": f"${{secret:{key}_app}}"})
         for key, one in site.devices.by_address.items()
     ]
@@ -152,20 +153,17 @@ async def _gateways(given: argparse.Namespace) -> Finding:
 async def _server(given: argparse.Namespace) -> Finding:
     from streamforge.adapters.mqtt_session import Session  # a client library that the others do not need
 
-    password = given.password_file.read_text().strip() if given.password_file else ""
     broker = given.where if "://" in given.where else f"mqtt://{given.where}"
     source = Source(
         broker=broker,
-        client_id=f"streamforge-probe-{gethostname()}",
+        client_id=f"streamforge-probe-{secrets.token_hex(6)}",
         version=Version(given.mqtt_version),
-        username=given.username,
-        password=password,
+        username=given.user,
+        password=probe_user.password_of(given),
         ca_file=given.ca_file,
-        session_expiry_s=0,
     )
     topic = given.topic or TOPICS[given.transport]
-    # QoS 0: the broker keeps nothing for a visitor
-    session, senders = Session(source, {topic: 0}), Senders()
+    session, senders = Session(source, {topic: 0}, is_passing=True), Senders()
     await session.open(None)
     async with _for(given.seconds, session.close):
         while True:
@@ -206,11 +204,11 @@ def _server_toml(given: argparse.Namespace, broker: str, senders: Senders) -> st
         "broker": broker,
         "client_id": f"streamforge-lora-{gethostname()}",
         "version": given.mqtt_version,
-        "username": given.username,
-        "password": "${secret:lora_broker}" if given.username else "",
+        "username": given.user,
+        "password": "${secret:lora_broker}" if given.user else "",
         "ca_file": given.ca_file,
     }
-    devices: list[tuple[Sender, dict[str, object]]] = [
+    devices: list[tuple[Sender, dict[str, TomlValue]]] = [
         (one, {"dev_eui": key}) for key, one in senders.by_address.items()
     ]
     return configuration({"transport": given.transport, "topic": given.topic}, mqtt, devices)

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from streamforge.adapters import cayenne_lpp
 from streamforge.adapters.probing import Table
-from streamforge.adapters.radio_sight import DASH, asset_ids, device, register_rows, registers_table, row, table
+from streamforge.adapters.radio_sight import (
+    DASH,
+    TomlValue,
+    asset_ids,
+    device,
+    register_rows,
+    registers_table,
+    row,
+    table,
+)
 from streamforge.model import Value
 
 # A site has fewer; what is beyond them is an attack or noise, and is counted alone.
@@ -121,7 +130,9 @@ def _lpp(payload: bytes) -> Mapping[str, float]:
 
 
 def configuration(
-    source: Mapping[str, object], mqtt: Mapping[str, object], senders: Sequence[tuple[Sender, Mapping[str, object]]]
+    source: Mapping[str, TomlValue],
+    mqtt: Mapping[str, TomlValue],
+    senders: Sequence[tuple[Sender, Mapping[str, TomlValue]]],
 ) -> str:
     """A configuration that reads these; each with the keys that say which device it is."""
     parts = ['protocol = "lora"', table("[source]", source)]

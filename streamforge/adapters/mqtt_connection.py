@@ -48,12 +48,14 @@ class _Client(Client):
     Two of its inner methods are replaced; the tests against real brokers fail where a release does without them.
     """
 
-    def __init__(self, wire: Wire, source: Source, on_publish: Callable[[Published], None]) -> None:
+    def __init__(
+        self, wire: Wire, source: Source, on_publish: Callable[[Published], None], *, is_passing: bool
+    ) -> None:
         is_v5 = source.version is Version.V5
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=source.client_id,
-            clean_session=None if is_v5 else False,
+            clean_session=None if is_v5 else is_passing,
             protocol=_V5 if is_v5 else _V3,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -74,12 +76,13 @@ class _Client(Client):
 class Connection:
     """Made on a dialled wire; `open` says hello, `lost` why it is gone ("" = it stands)."""
 
-    def __init__(self, wire: Wire, source: Source, listener: Listener) -> None:
-        """While the listener is full, messages are not read any further."""
+    def __init__(self, wire: Wire, source: Source, listener: Listener, *, is_passing: bool = False) -> None:
+        """While the listener is full, messages are not read any further. `is_passing`: no session is kept or found."""
         self._wire, self._source, self._listener = wire, source, listener
+        self._is_passing = is_passing
         self._loop = asyncio.get_running_loop()
         self._handle = wire.fileno()
-        self._client = _Client(wire, source, self._arrived)
+        self._client = _Client(wire, source, self._arrived, is_passing=is_passing)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
@@ -99,11 +102,11 @@ class Connection:
             self._client.username_pw_set(source.username, source.password or None)
         if source.version is Version.V5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = source.session_expiry_s
+            properties.SessionExpiryInterval = 0 if self._is_passing else source.session_expiry_s
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
             properties.MaximumPacketSize = MOST_PACKET_BYTES
             self._client.connect_async(
-                source.host, source.port, source.keepalive_s, clean_start=False, properties=properties
+                source.host, source.port, source.keepalive_s, clean_start=self._is_passing, properties=properties
             )
         else:
             self._client.connect_async(source.host, source.port, source.keepalive_s)

@@ -24,13 +24,14 @@ MESSAGES_AT_ONCE = 500
 class Session:
     """Asks for `filters` (filter -> QoS). Messages wait here, in order, until they are taken."""
 
-    def __init__(self, source: Source, filters: Mapping[str, int]) -> None:
+    def __init__(self, source: Source, filters: Mapping[str, int], *, is_passing: bool = False) -> None:
+        """`is_passing`: of a visitor, for whom the broker keeps nothing."""
         self.peer = f"{source.host}:{source.port}"
         self.acks = Acks()
         self.is_present = False  # whether the broker had kept it at the last connection
         self.is_answered = True
         self.not_granted: tuple[str, ...] = ()
-        self._source, self._filters = source, dict(filters)
+        self._source, self._filters, self._is_passing = source, dict(filters), is_passing
         self._waiting: deque[Ticket] = deque()
         self._connection: Connection | None = None
 
@@ -43,7 +44,7 @@ class Session:
         """Connect, and ask for the topics. Raises NotConnected in words of the system's or the broker's."""
         self.close()
         wire = await dial(self._source)
-        connection = self._connection = Connection(wire, self._source, self)
+        connection = self._connection = Connection(wire, self._source, self, is_passing=self._is_passing)
         try:
             self.is_present = await connection.open()
         except NotConnected:

@@ -1,13 +1,13 @@
 """Payloads of radio nodes as a probe shows them: in every type side by side, and as rows to start from. Pure."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from streamforge.adapters import probing
+from streamforge.adapters import probing, toml_words
 from streamforge.adapters.modbus_sight import table_of
 from streamforge.adapters.register_image import IMAGE_REGISTERS
 from streamforge.adapters.registers import Table
 
+TomlValue = str | float | list[str]
 DASH = "-"
 """What a cell shows where nothing is known."""
 
@@ -19,7 +19,7 @@ def registers_table(title: str, payload: bytes) -> probing.Table:
     return table_of(title, Table.HOLDING_REGISTER, values)
 
 
-def register_rows(payload: bytes, prefix: str = "", **keys: object) -> list[str]:
+def register_rows(payload: bytes, prefix: str = "", **keys: float) -> list[str]:
     """Rows that read every register of the payload, to be renamed and typed; `keys` stand in each."""
     count = min(len(payload) // 2, IMAGE_REGISTERS)
     rows = [row(f"{prefix}hr{at}", f"HR{at}", type="uint16", **keys) for at in range(count)]
@@ -28,30 +28,25 @@ def register_rows(payload: bytes, prefix: str = "", **keys: object) -> list[str]
     return rows
 
 
-def row(param: str, at: str, **keys: object) -> str:
+def row(param: str, at: str, **keys: str | float) -> str:
     """One tag row as TOML."""
-    pairs = {"param": param, "at": at, **keys}
-    return "{ " + ", ".join(f"{key} = {toml(value)}" for key, value in pairs.items()) + " }"
+    return toml_words.row(param=param, at=at, **keys)
 
 
-def table(name: str, keys: Mapping[str, object]) -> str:
+def table(name: str, keys: Mapping[str, TomlValue]) -> str:
     """A table as TOML; what is empty is left out."""
-    return "\n".join(
-        [name, *(f"{key} = {toml(value)}" for key, value in keys.items() if value is not None and value != "")]
-    )
+    return "\n".join([name, *(_pair(key, value) for key, value in keys.items() if value not in ("", []))])
 
 
-def device(keys: Mapping[str, object], rows: Sequence[str]) -> str:
-    """A table of [[devices]] with its rows."""
-    return table("[[devices]]", keys) + "\ntags = [\n" + "".join(f"  {one},\n" for one in rows) + "]"
-
-
-def toml(value: object) -> str:
-    """A text, a number or a list of texts as TOML writes it."""
+def _pair(key: str, value: TomlValue) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    # the escapes of JSON are TOML's, too, but for one character that TOML wants escaped
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return f"{key} = [{', '.join(map(toml_words.quoted, value))}]"
+    return toml_words.pair(key, value)
+
+
+def device(keys: Mapping[str, TomlValue], rows: list[str]) -> str:
+    """A table of [[devices]] with its rows."""
+    return "\n".join([table("[[devices]]", keys), toml_words.rows("tags", rows)])
 
 
 def asset_ids(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from streamforge.adapters.radio_sight import asset_ids, device, register_rows, row, table
+from streamforge.adapters.radio_sight import TomlValue, asset_ids, device, register_rows, row, table
 from streamforge.adapters.xbee_line import XbeeLine
 from streamforge.adapters.xbee_packets import Answer, Data, Endpoints, Node, Packet, Sample, discovered, parse
 from streamforge.errors import NotConnected
@@ -135,7 +135,7 @@ def configuration(path: str, baud_rate: int, found: Sequence[Found]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _application(ends: Endpoints | None) -> dict[str, object]:
+def _application(ends: Endpoints | None) -> dict[str, TomlValue]:
     """The keys that say which application explicit frames are for, where that is not Digi's own."""
     own = {"destination_endpoint": 0xE8, "cluster": 0x0011, "profile": 0xC105}
     if ends is None or not ends.profile:  # profile 0 is the network's own traffic, none of an application

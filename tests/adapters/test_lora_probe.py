@@ -282,7 +282,7 @@ def test_a_broker_that_refuses_is_said_and_the_password_stays_where_it_is(tmp_pa
     (tmp_path / "users").write_text("")
     (tmp_path / "password").write_text("hunter2\n")
     with mosquitto(tmp_path, f"allow_anonymous false\npassword_file {tmp_path / 'users'}") as broker:
-        words = ["--username", "tanks@ttn", "--password-file", str(tmp_path / "password")]
+        words = ["--user", "tanks@ttn", "--password-file", str(tmp_path / "password")]
         assert probe.run(["lora", "ttn", f"127.0.0.1:{broker.port}", *words]) == 1
     said = capsys.readouterr().err
     assert "refused: Not authori" in said

@@ -10,7 +10,6 @@ import pytest
 from tests.repo.tree import ROOT, files
 
 CASE = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-FOLDER = re.compile(r"`(tests/cases/[\w-]+/\w+)`")
 NAMED = [(path, *found) for path in files() if path.suffix == ".md" for found in CASE.findall(path.read_text())]
 PROMISES = re.compile(r"^## What is promised.*?\n(.*?)^## ", re.DOTALL | re.MULTILINE)
 DEFINED = re.compile(r"^\[([^\]]+)\]: (\S+)$", re.MULTILINE)
@@ -44,12 +43,6 @@ def targets(line: str) -> list[str]:
 def test_every_case_that_a_document_names_exists(document: Path) -> None:
     gone = [f"{file}::{name}" for path, file, name in NAMED if path == document and name not in names_in(ROOT / file)]
     assert gone == []
-
-
-def test_every_folder_of_a_case_that_a_document_names_exists() -> None:
-    named = {name for path in files() if path.suffix == ".md" for name in FOLDER.findall(path.read_text())}
-    assert [name for name in sorted(named) if not (ROOT / name).is_dir()] == []
-    assert len(named) > 10
 
 
 def test_the_page_of_proofs_names_some() -> None:
