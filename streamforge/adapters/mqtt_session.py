@@ -1,11 +1,11 @@
 """One session with a broker, over all its connections: what is asked for, what came, what may be acknowledged.
 
-For an adapter whose messages all mean the same; it says what they mean, and calls `done` when the log has them.
+Whoever reads it says what the messages mean, and calls `done` when the log has them.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,14 +24,22 @@ MESSAGES_AT_ONCE = 500
 class Session:
     """Asks for `filters` (filter -> QoS). Messages wait here, in order, until they are taken."""
 
-    def __init__(self, source: Source, filters: Mapping[str, int], *, is_passing: bool = False) -> None:
-        """`is_passing`: of a visitor, for whom the broker keeps nothing."""
+    def __init__(
+        self,
+        source: Source,
+        filters: Mapping[str, int],
+        *,
+        is_passing: bool = False,
+        granted: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
+        """`is_passing`: of a visitor, for whom the broker keeps nothing. `granted` is told filter -> QoS."""
         self.peer = f"{source.host}:{source.port}"
         self.acks = Acks()
         self.is_present = False  # whether the broker had kept it at the last connection
         self.is_answered = True
         self.not_granted: tuple[str, ...] = ()
         self._source, self._filters, self._is_passing = source, dict(filters), is_passing
+        self._told = granted
         self._waiting: deque[Ticket] = deque()
         self._connection: Connection | None = None
 
@@ -65,6 +73,7 @@ class Session:
     def _granted(self, file: SubscriptionFile, granted: Mapping[str, int]) -> None:
         self.is_answered = True
         self.not_granted = tuple(name for name, qos in granted.items() if qos >= REFUSED)
+        self._told(granted)
         if not self.not_granted:
             file.save(self._filters)
 
@@ -98,6 +107,11 @@ class Session:
         self.acks.done(tickets)
         if self._connection is not None and not self.acks.is_full:
             self._connection.resume()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send with QoS 0, if the connection stands."""
+        if self._connection is not None:
+            self._connection.publish(topic, payload)
 
     def remarks(self) -> list[str]:
         """What a person should look at, in words."""
