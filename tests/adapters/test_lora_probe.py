@@ -32,7 +32,7 @@ UP = "application/1/device/0101010101010101/event/up"
 def given(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     lora_probe.add_arguments(parser)
-    return parser.parse_args(["--seconds", "0.5", *words])
+    return parser.parse_args(["--seconds", "0.8", *words])
 
 
 def shown(table: Table) -> list[dict[str, str]]:
@@ -74,7 +74,7 @@ def heard_by(lines: Sequence[bytes], *words: str) -> Finding:
 def test_a_modems_messages_are_told_apart_by_how_they_begin(tmp_path: Path) -> None:
     lines = [b"+EVT:RXP2P:-60:11:0741C80000\r\n", b"+EVT:RXP2P:-40:9:0741CC0000\r\n", b"+EVT:RXP2P:-90:-3:08000511\r\n"]
     finding = heard_by(lines, "--command", "AT+NWM=0")
-    assert finding.summary.endswith("2 devices heard within 0.5 s")
+    assert finding.summary.endswith("2 devices heard within 0.8 s")
     heard, seven, eight = finding.tables
     assert [
         (one["first byte"], one["messages"], one["best RSSI"], one["SNR"], one["last payload"]) for one in shown(heard)
@@ -104,7 +104,7 @@ def test_one_device_or_first_bytes_that_are_no_headers_make_one_device(tmp_path:
 
 def test_a_modem_that_hears_nobody_and_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     finding = heard_by([])
-    assert "0 devices heard within 0.5 s: are frequency, spreading factor" in finding.summary
+    assert "0 devices heard within 0.8 s: are frequency, spreading factor" in finding.summary
     assert finding.toml == ""
     with pytest.raises(NotConnected, match="/dev/nowhere"):
         asyncio.run(lora_probe.probe(given("serial", "/dev/nowhere")))
@@ -154,7 +154,7 @@ SENT = (
 def test_gateways_and_the_devices_that_they_hear() -> None:
     """A forwarder that is not answered takes the network for dead."""
     finding = called(free_udp_port(), *SENT, answers=5)
-    assert "2 devices heard within 0.5 s" in finding.summary
+    assert "2 devices heard within 0.8 s" in finding.summary
     gateways, devices, others, joins = finding.tables
     assert [
         (one["gateway"], one["from"], one["datagrams"], one["receptions"], one["best RSSI"]) for one in shown(gateways)

@@ -57,7 +57,7 @@ class Plant(XbeeModule):
 def given(port: str, *words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     xbee_probe.add_arguments(parser)
-    return parser.parse_args([port, "--seconds", "0.4", *words])
+    return parser.parse_args([port, "--seconds", "0.8", *words])
 
 
 def found(answers: dict[str, list[bytes]], heard: list[bytes], mode: int = 1) -> Finding:
@@ -77,7 +77,7 @@ def found(answers: dict[str, list[bytes]], heard: list[bytes], mode: int = 1) ->
 def test_it_finds_nodes_that_answer_and_nodes_that_are_heard_and_what_each_sent(mode: int, tmp_path: Path) -> None:
     heard = [received(PUMP, "00070008"), received(PUMP, "41c80000117e7d"), SAMPLE, b"\x90\x01"]
     finding = found({"ND": [named(PUMP, b"PUMP 7")], "DB": [b"\x33"]}, heard, mode)
-    assert f"a module in API mode {mode}, 2 nodes within 0.4 s" in finding.summary
+    assert f"a module in API mode {mode}, 2 nodes within 0.8 s" in finding.summary
     nodes, registers = finding.tables
     assert [dict(zip(nodes.columns, line, strict=True)) for line in nodes.rows] == [
         {
@@ -146,7 +146,7 @@ def test_a_signal_strength_that_may_be_another_nodes_is_not_shown() -> None:
 
 def test_where_no_node_is_heard_it_says_what_to_look_at() -> None:
     finding = found({}, [])
-    assert "no node answers or is heard within 0.4 s: are ID and CH" in finding.summary
+    assert "no node answers or is heard within 0.8 s: are ID and CH" in finding.summary
     assert finding.toml == ""
 
 
