@@ -95,8 +95,9 @@ class Session:
             raise NotConnected(f"{self.peer}: closed")
         if not self._waiting and not connection.lost:
             connection.changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(connection.changed.wait(), timeout_seconds)
+            with suppress(TimeoutError):  # not wait_for: that of Python 3.11 may swallow that it is cancelled
+                async with asyncio.timeout(timeout_seconds):
+                    await connection.changed.wait()
         if not self._waiting and connection.lost:
             self.acks.lost()
             raise NotConnected(f"{self.peer}: {connection.lost}")
