@@ -205,7 +205,7 @@ class Subscriber(Adapter[C]):
 
     # Whether the peers keep what is not taken from them, and send again what was not acknowledged: nothing is taken
     # before the log has said what it has of this adapter's.
-    can_wait: ClassVar[bool] = False
+    can_wait: bool = False
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""LoRa: LoRaWAN devices behind gateways with a packet forwarder (ABP), or messages of a modem on a serial port.
+"""LoRa: LoRaWAN devices behind gateways with a packet forwarder (ABP) or at a network server; modems, point to point.
 
 It only receives. Devices that join over the air (OTAA) and downlinks are a network server's work.
 """
@@ -14,7 +14,7 @@ from streamforge.adapters.lora_transport import Transport
 
 
 class Lora(Subscriber[LoraConfig]):
-    """One instance: one address that gateways send to, or one modem."""
+    """One instance: one address that gateways send to, one modem, or one network server."""
 
     Config = LoraConfig
 
@@ -23,10 +23,11 @@ class Lora(Subscriber[LoraConfig]):
         self._nodes = tuple(LoraNode(row, config) for row in config.devices)
         self._devices = tuple(device for node in self._nodes for device in node.devices)
         self._transport = _transport_of(config, self._nodes)
+        self.can_wait = self._transport.can_wait
 
     @property
     def peers(self) -> Sequence[str]:
-        return (self.config.source.peer,)
+        return (self.config.peer,)
 
     @property
     def devices(self) -> Sequence[Device]:
@@ -41,6 +42,12 @@ class Lora(Subscriber[LoraConfig]):
     async def close(self) -> None:
         self._transport.close()
 
+    def remarks(self) -> Sequence[str]:
+        return self._transport.remarks()
+
+    def details(self) -> Mapping[str, object]:
+        return self._transport.details()
+
     def figures(self) -> Mapping[tuple[str, ...], float]:
         found = dict(self._transport.figures())
         for node in self._nodes:
@@ -51,5 +58,9 @@ class Lora(Subscriber[LoraConfig]):
 
 
 def _transport_of(config: LoraConfig, nodes: Sequence[LoraNode]) -> Transport:
+    if config.mqtt is not None and config.source.is_server:
+        from streamforge.adapters.lora_server import NetworkServer  # a client library that the others do not need
+
+        return NetworkServer(config.source, config.mqtt, nodes)
     is_udp = config.source.transport == SEMTECH_UDP
     return Gateways(config.source, nodes) if is_udp else SerialModem(config.source, nodes)

@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.cayenne_lpp import NAMES
+from streamforge.adapters.lora_servers import TOPICS
 from streamforge.adapters.lorawan import key_of
-from streamforge.adapters.radio_form import Form, FormRow
+from streamforge.adapters.mqtt_source import Source as MqttSource
+from streamforge.adapters.mqtt_topics import parse_pattern
+from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
 from streamforge.adapters.virtual_modbus import host_and_port
-from streamforge.config import Bounds
+from streamforge.config import Bounds, TableFile
 
 SEMTECH_UDP, SERIAL = "semtech_udp", "serial"
 LPP = "LPP"
@@ -38,15 +41,20 @@ class LoraRow(TagRow):
 
     fport: Annotated[int, Bounds(1, 255)] | None = None
 
+    def __post_init__(self) -> None:
+        TagRow.__post_init__(self)
+        check_row(self, natural)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSource:
-    """Where messages come from: gateways with a packet forwarder, or a modem on a serial port."""
+    """Where messages come from: gateways with a packet forwarder, a network server, or a modem on a serial port."""
 
-    transport: Literal["semtech_udp", "serial"]
+    transport: Literal["semtech_udp", "serial", "chirpstack", "ttn"]
     listen: str = "0.0.0.0:1700"
     gateways: tuple[str, ...] = ()
     gateway_timeout_s: Seconds = 120.0
+    topic: str = ""
     lora_port: str = ""
     baud_rate: Annotated[int, Bounds(1200, 921_600)] = 115_200
     modem: Literal["rak", "rn2483", "e22"] = "rak"
@@ -64,11 +72,14 @@ class LoraSource:
             raise ValueError(msg)
         for eui in self.gateways:
             _hexadecimal("gateway", eui, 16)
+        if self.topic and parse_pattern(self.topic).filter != self.topic:
+            msg = f'topic "{self.topic}" has named parts: a device is known by its dev_eui, so write + and # alone'
+            raise ValueError(msg)
 
     @property
-    def peer(self) -> str:
-        """What is connected to."""
-        return self.listen if self.transport == SEMTECH_UDP else self.lora_port
+    def is_server(self) -> bool:
+        """Whether a network server publishes the messages over MQTT."""
+        return self.transport in TOPICS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +96,11 @@ class LoraDevice:
     node_timeout_s: Seconds | None = None
     order: Order = Order.ABCD
     tags: tuple[LoraRow, ...] = ()
+    tags_csv: Annotated[tuple[LoraRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
-        if not self.asset_id or not self.tags:
-            msg = "a device needs an asset_id and at least one row in tags"
+        if not self.asset_id or not self.rows:
+            msg = "a device needs an asset_id and at least one row in tags or tags_csv"
             raise ValueError(msg)
         if self.dev_addr:
             _hexadecimal("dev_addr", self.dev_addr, 8)
@@ -102,9 +114,14 @@ class LoraDevice:
             raise ValueError(msg)
         self.form()
 
+    @property
+    def rows(self) -> tuple[LoraRow, ...]:
+        """Those of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
+
     def form(self) -> Form:
         """Its rows, compiled. Raises ValueError naming the row that is wrong."""
-        rows = [FormRow(row=row, kind=str(row.fport or "")) for row in self.tags]
+        rows = [FormRow(row=row, kind=str(row.fport or "")) for row in self.rows]
         return Form(rows, self.asset_id, natural, self.order)
 
 
@@ -113,20 +130,40 @@ class LoraConfig(AdapterConfig):
     """adapters/lora/<instance>.toml; `lora.toml` beside this module explains every key."""
 
     source: LoraSource
+    mqtt: MqttSource | None = None
     devices: tuple[LoraDevice, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if not self.devices:
             msg = "nothing to read: give at least one of [[devices]]"
             raise ValueError(msg)
-        is_lorawan = self.source.transport == SEMTECH_UDP
+        if self.source.is_server and self.mqtt is None:
+            msg = f"[mqtt] is missing: the broker to which {self.source.transport} publishes"
+            raise ValueError(msg)
+        key = _known_by(self.source)
         for device in self.devices:
-            if is_lorawan and not device.dev_addr:
-                msg = f"{device.asset_id}: over semtech_udp a device needs dev_addr, nwk_skey and app_skey"
+            if not getattr(device, key) and key in _NEEDED:
+                msg = f"{device.asset_id}: over {self.source.transport} a device needs {_NEEDED[key]}"
                 raise ValueError(msg)
-        names = [device.dev_addr if is_lorawan else device.header for device in self.devices]
-        _refuse_twice("dev_addr" if is_lorawan else "header", [name.lower() for name in names])
+        _refuse_twice(key, [str(getattr(device, key)).lower() for device in self.devices])
         _refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
+
+    @property
+    def peer(self) -> str:
+        """What is connected to."""
+        if self.mqtt is not None and self.source.is_server:
+            return f"{self.mqtt.host}:{self.mqtt.port}"
+        return self.source.listen if self.source.transport == SEMTECH_UDP else self.source.lora_port
+
+
+_NEEDED = {"dev_addr": "dev_addr, nwk_skey and app_skey", "dev_eui": "its dev_eui"}
+
+
+def _known_by(source: LoraSource) -> str:
+    """The key by which a device is told from others."""
+    if source.is_server:
+        return "dev_eui"
+    return "dev_addr" if source.transport == SEMTECH_UDP else "header"
 
 
 def _hexadecimal(what: str, text: str, digits: int) -> None:

@@ -28,8 +28,9 @@ class LoraNode:
         self.messages = 0
         self.rssi_dbm: float | None = None
         timeout_seconds = source.node_timeout_s if row.node_timeout_s is None else row.node_timeout_s
-        address = f"{source.peer} {row.dev_addr or row.header}".rstrip()
-        self.devices: Sequence[Device] = self.form.devices(row.asset_id, source.peer, timeout_seconds, address)
+        name = row.dev_eui if source.is_server else row.dev_addr or row.header
+        address = f"{config.peer} {name}".rstrip()
+        self.devices: Sequence[Device] = self.form.devices(row.asset_id, config.peer, timeout_seconds, address)
 
     def read(self, port: int, payload: bytes | None, fields: Mapping[str, Value], time_us: int) -> list[Batch]:
         """The readings of a message. Raises ValueError where a Cayenne payload that rows want is broken."""

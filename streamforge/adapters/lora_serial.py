@@ -37,16 +37,20 @@ class SerialModem(Transport):
             raise
 
     async def listen(self, inbox: Inbox) -> None:
+        for heard in await self.hear():
+            self._take(heard, inbox)
+
+    async def hear(self) -> list[Heard]:
+        """What came, of whomever; nothing after a second. Raises NotConnected when the port is gone."""
         chunk = b"" if self._early else await self._port.read(QUIET_SECONDS)
         found, self._early = self._early, []
         if chunk:
             found += self._modem.feed(chunk)
         elif not found:
             found = self._modem.idle()
-        for heard in found:
-            self._take(heard, inbox)
         for reply in self._modem.replies():
             self._port.write(reply)
+        return found
 
     def close(self) -> None:
         self._port.close()

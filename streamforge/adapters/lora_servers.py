@@ -21,11 +21,15 @@ MOST_FIELDS, MOST_DEPTH = 256, 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uplink:
-    """One message of one device. `fields` hold RSSI, SNR, FCNT, and OBJECT.<path> of what the server decoded."""
+    """One message of one device; `name` is what people call it at the server.
+
+    `fields` hold RSSI, SNR, FCNT, and OBJECT.<path> of what the server decoded.
+    """
 
     dev_eui: str
     port: int
     payload: bytes | None
+    name: str = ""
     fields: Mapping[str, Value] = field(default_factory=dict)
     time_us: int = 0
 
@@ -39,6 +43,7 @@ def from_chirpstack(message: bytes) -> Uplink:
         dev_eui=_dev_eui(device.get("devEui")),
         port=_whole(raw.get("fPort")),
         payload=_bytes(raw.get("data")),
+        name=_text(device.get("deviceName")),
         fields={
             **_strongest(receptions),
             "FCNT": _whole(raw.get("fCnt")),
@@ -60,6 +65,7 @@ def from_ttn(message: bytes) -> Uplink:
         dev_eui=_dev_eui(ids.get("dev_eui")),
         port=_whole(uplink.get("f_port")),
         payload=_bytes(uplink.get("frm_payload")),
+        name=_text(ids.get("device_id")),
         fields={
             **_strongest(receptions),
             "FCNT": _whole(uplink.get("f_cnt")),
@@ -86,6 +92,10 @@ def _object(message: bytes) -> dict[str, Any]:
 
 def _table(raw: object) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
+
+
+def _text(raw: object) -> str:
+    return raw if isinstance(raw, str) else ""
 
 
 def _list(raw: object) -> list[dict[str, Any]]:

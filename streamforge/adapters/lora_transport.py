@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from streamforge.adapters.base import Batch, Inbox, Refused
 
 
 class Transport(ABC):
-    """One way, with one far end."""
+    """One way, with one far end. `can_wait` as of `Subscriber`."""
+
+    can_wait = False
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -29,6 +31,14 @@ class Transport(ABC):
     def figures(self) -> Mapping[tuple[str, ...], float]:
         """As `Adapter.figures`."""
         return {("", name): float(count) for name, count in self.counts.items()}
+
+    def remarks(self) -> Sequence[str]:
+        """As `Adapter.remarks`."""
+        return ()
+
+    def details(self) -> Mapping[str, object]:
+        """As `Adapter.details`."""
+        return {}
 
     def refuse(self, inbox: Inbox, where: str, payload: bytes, reason: str) -> None:
         """A message that is broken is kept with its bytes."""

@@ -23,11 +23,16 @@ Values = dict[Table, dict[int, int]]
 
 def tables_of(found: dict[int, Values]) -> list[probing.Table]:
     """A table for each unit and table of registers that has any."""
-    return [_table(unit, table, values) for unit, by in found.items() for table, values in by.items() if values]
+    return [
+        table_of(f"unit {unit}, {table.name.lower().replace('_', ' ')}s", table, values)
+        for unit, by in found.items()
+        for table, values in by.items()
+        if values
+    ]
 
 
-def _table(unit: int, table: Table, values: dict[int, int]) -> probing.Table:
-    title = f"unit {unit}, {table.name.lower().replace('_', ' ')}s"
+def table_of(title: str, table: Table, values: dict[int, int]) -> probing.Table:
+    """Registers in every type and order, or bits."""
     if table.is_bits:
         on = ((f"{_SHORT[table]}{at}", str(value)) for at, value in sorted(values.items()))
         return probing.Table(title=title, columns=("at", "bit"), rows=tuple(on))

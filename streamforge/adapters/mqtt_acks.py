@@ -25,6 +25,7 @@ class Ticket:
     payload: bytes
     mid: int
     qos: int
+    is_retained: bool = False
     parts: int = 1
 
     @property
@@ -81,7 +82,7 @@ class Acks:
             self._settle()
             return None
         self.redelivered += message.is_marked
-        ticket = Ticket(message.topic, message.payload, message.mid, message.qos)
+        ticket = Ticket(message.topic, message.payload, message.mid, message.qos, message.is_retained)
         self.held += 1
         self.held_bytes += len(message.payload)
         self._queue.append(ticket)

@@ -137,14 +137,24 @@ class Form:
         return found
 
 
-def _entries(row: FormRow, asset_id: str, natural: NaturalType, order: Order) -> list[_Entry]:
-    tag = row.row
+def check_row(tag: TagRow, natural: NaturalType) -> None:
+    """What is wrong with a row by itself is said where the line that it stands in is known. Raises ValueError."""
     if not tag.at:
         msg = f"{tag.param}: `at` is missing: a register such as 40001, or a name such as RSSI"
         raise ValueError(msg)
     if tag.interval_ms:
         msg = f"{tag.param}: interval_ms is of what the gateway asks for; this device sends by itself"
         raise ValueError(msg)
+    kind = natural(tag.at.upper())
+    if kind is None:
+        image_points(tag)
+    else:
+        named_point(tag, tag.at.upper(), kind)
+
+
+def _entries(row: FormRow, asset_id: str, natural: NaturalType, order: Order) -> list[_Entry]:
+    tag = row.row
+    check_row(tag, natural)
     owned = tag if tag.asset_id else replace(tag, asset_id=asset_id)
     kind = natural(tag.at.upper())
     if kind is None:

@@ -39,8 +39,9 @@ class RadioPort:
         """The next bytes; empty = none came in that time. Raises NotConnected when the port is gone."""
         if not self._waiting and self._port.is_open:
             self._changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout_seconds)
+            with suppress(TimeoutError):  # not wait_for: that of Python 3.11 may swallow that it is cancelled
+                async with asyncio.timeout(timeout_seconds):
+                    await self._changed.wait()
         else:
             await asyncio.sleep(0)
         if not self._waiting and not self._port.is_open:

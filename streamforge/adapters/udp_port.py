@@ -45,7 +45,8 @@ class UdpPort(asyncio.DatagramProtocol):
     async def read(self, timeout_seconds: float) -> tuple[bytes, Address] | None:
         """The next datagram and who sent it; None = none came in that time."""
         try:
-            return await asyncio.wait_for(self._waiting.get(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):  # wait_for of Python 3.11 may swallow that it is cancelled
+                return await self._waiting.get()
         except TimeoutError:
             return None
 

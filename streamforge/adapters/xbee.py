@@ -108,7 +108,7 @@ class Xbee(Subscriber[XbeeConfig]):
             self._table.named(packet.node, packet.name)
         elif isinstance(packet, Data | Sample):
             self._heard(packet, inbox)
-        elif isinstance(packet, Status):
+        elif isinstance(packet, Status) and (packet.code or not packet.is_delivery):
             self._counts["failed_deliveries" if packet.is_delivery else "modem_states"] += 1
         elif packet is None:
             self._counts["other_frames"] += 1

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from streamforge.adapters.base import AdapterConfig
-from streamforge.adapters.radio_form import Form, FormRow
+from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
 from streamforge.adapters.virtual_modbus import host_and_port
 from streamforge.adapters.xbee_packets import ANALOG_PINS, DIGITAL_PINS, SUPPLY
-from streamforge.config import Bounds
+from streamforge.config import Bounds, TableFile
 
 RSSI = "RSSI"
 _NATURAL = {
@@ -31,6 +31,10 @@ class XbeeRow(TagRow):
     """
 
     header: str = ""
+
+    def __post_init__(self) -> None:
+        TagRow.__post_init__(self)
+        check_row(self, _NATURAL.get)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +76,11 @@ class NodeRow:
     cluster: Number = 0x0011
     profile: Number = 0xC105
     tags: tuple[XbeeRow, ...] = ()
+    tags_csv: Annotated[tuple[XbeeRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
-        if not self.asset_id or not self.tags:
-            msg = "a device needs an asset_id and at least one row in tags"
+        if not self.asset_id or not self.rows:
+            msg = "a device needs an asset_id and at least one row in tags or tags_csv"
             raise ValueError(msg)
         if bool(self.node_id) == bool(self.node_name):
             msg = f"{self.asset_id}: give node_id (its 64-bit address, or how that begins) or node_name, one of them"
@@ -83,16 +88,21 @@ class NodeRow:
         if self.node_id and not _NODE_ID.fullmatch(self.node_id):
             msg = f'{self.asset_id}: node_id {self.node_id!r} is no address: write 16 hexadecimal digits, or "0013A200"'
             raise ValueError(msg)
-        for row in self.tags:
+        for row in self.rows:
             digits = self.header_bytes * 2
             if row.header and not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", row.header):
                 msg = f"{row.param}: header {row.header!r} must be {digits} hexadecimal digits, as header_bytes says"
                 raise ValueError(msg)
         self.form()
 
+    @property
+    def rows(self) -> tuple[XbeeRow, ...]:
+        """Those of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
+
     def form(self) -> Form:
         """Its rows, compiled. Raises ValueError naming the row that is wrong."""
-        rows = [FormRow(row=row, kind=row.header.upper()) for row in self.tags]
+        rows = [FormRow(row=row, kind=row.header.upper()) for row in self.rows]
         return Form(rows, self.asset_id, _NATURAL.get, self.order)
 
 

@@ -58,6 +58,7 @@ def test_chirpstack() -> None:
         dev_eui="0101010101010101",
         port=2,
         payload=b"\xaa",
+        name="tank 7",
         fields={
             "RSSI": -36.0, "SNR": 10.5, "FCNT": 65600, "OBJECT.LEVEL": 3.5, "OBJECT.DOOR": True, "OBJECT.TEXT": "ok",
             "OBJECT.NOTHING": None, "OBJECT.TANK.PARTS.0": 1, "OBJECT.TANK.PARTS.1.DEEP": 2,
@@ -71,6 +72,7 @@ def test_ttn() -> None:
         dev_eui="0004a30b001c0530",
         port=1,
         payload=b"\x82\x41\xde",
+        name="dev1",
         fields={"RSSI": -35.0, "SNR": 5.0, "FCNT": 0, "OBJECT.TEMPERATURE": 1.0, "OBJECT.LUMINOSITY": 0.64},
         time_us=1_581_520_545_787_000,
     )

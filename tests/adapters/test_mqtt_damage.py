@@ -13,8 +13,8 @@ from streamforge.adapters.mqtt_readings import Unreadable
 from streamforge.adapters.mqtt_routes import Route, Routes
 from streamforge.adapters.sparkplug import Sparkplug
 from streamforge.config import load
+from streamforge.sim.sparkplug import M, data_set, payload, text, value_field
 from tests.adapters.mutations import FEW, MANY, campaign
-from tests.adapters.sparkplug_encoder import M, data_set, payload, text, value_field
 
 every_count = pytest.mark.parametrize(
     "count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]

@@ -20,9 +20,9 @@ from streamforge.adapters.probing import Finding
 from streamforge.cli import check, probe
 from streamforge.config import load
 from streamforge.errors import NotConnected
+from streamforge.sim.sparkplug import M, payload
 from tests.adapters.mqtt_bench import adapter, away, listening, run, settings, until
 from tests.adapters.mqtt_peers import MOSQUITTO, Box, Mosquitto, Publisher, mosquitto
-from tests.adapters.sparkplug_encoder import M, payload
 
 STATE = '{"ts": 1767323045678, "t": 21.5, "motor": {"rpm": [3, 4]}, "water leak": false}'
 KEPT = (("plant/a/speed", "21.5"), ("hall/door", "on"), ("line/name", "No. 7"), ("state/b", STATE),

@@ -18,7 +18,7 @@ from streamforge.adapters.mqtt_readings import Sample
 from streamforge.adapters.sparkplug import Sparkplug, Told
 from streamforge.config import load
 from streamforge.model import Quality
-from tests.adapters.sparkplug_encoder import M, number, payload, text
+from streamforge.sim.sparkplug import M, number, payload, text
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "sparkplug").iterdir())
 NOW_US = 1_767_400_000_000_000
