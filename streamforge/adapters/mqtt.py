@@ -160,18 +160,6 @@ class Mqtt(Subscriber[MqttConfig]):
             counts["sparkplug_missing"] = self._sparkplug.missing
         return {("", name): float(count) for name, count in counts.items()}
 
-    def figures(self) -> Mapping[tuple[str, ...], float]:
-        counts = {
-            "messages": self._seen.messages,
-            "refused": self._seen.refused,
-            "unmapped": self._seen.unmapped,
-            "unacknowledged": self._acks.held,
-            "redelivered": self._acks.redelivered,
-        }
-        if self._sparkplug is not None:
-            counts["sparkplug_missing"] = self._sparkplug.missing
-        return {("", name): float(count) for name, count in counts.items()}
-
     def details(self) -> Mapping[str, object]:
         return {
             **self._session.details(),

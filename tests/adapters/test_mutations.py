@@ -110,7 +110,7 @@ def test_opcua(count: int) -> None:
 def test_mqtt(count: int) -> None:
     """From the PUBLISH packet to the readings, payloads of every kind."""
     made, inbox, seen = adapter(load(SAMPLE, MqttConfig)), Taken(), Counter[str]()
-    made._acks.opened(lambda mid: None, is_session_present=True)
+    made._session.acks.opened(lambda mid: None, is_session_present=True)
 
     def take(raw: bytes) -> None:
         try:
@@ -118,10 +118,9 @@ def test_mqtt(count: int) -> None:
         except MalformedError:
             seen["malformed"] += 1
             return
-        made.arrived(message)
-        while made._waiting:
-            ticket, is_retained = made._waiting.popleft()
-            made._read(ticket, inbox, is_retained=is_retained)
+        made._session.arrived(message)
+        while made._session._waiting:
+            made._read(made._session._waiting.popleft(), inbox)
         for batch in made._gather.take():
             seen["readings"] += len(batch.values)
             batch.done()

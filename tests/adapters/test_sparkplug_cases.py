@@ -1,6 +1,6 @@
 """Every folder of tests/cases/sparkplug: a configuration, messages of edge nodes, and what is told of each.
 
-messages.json: topic, seq, time_ms and metrics (`sparkplug_encoder.M`; `unit` and `quality` are properties);
+messages.json: topic, seq, time_ms and metrics (`sim.sparkplug.M`; `unit` and `quality` are properties);
 or {"restart": true}: what is known goes over the file. expected.json, one entry a message, without what is empty:
 `samples` and `history` as parameter of an asset, value, unit, quality, reason, time; `silent` as asset, parameters and
 reason; `events` as type and missing count; `unread` why it is not understood; null for a message that is none of ours.
