@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,12 +58,23 @@ def run(arguments: Sequence[str]) -> int:
     """Measure and print the table, and as last line one JSON object; 1 = a load could not be measured."""
     chosen, seconds = _chosen(arguments)
     load_before = os.getloadavg()[0]
-    with TemporaryDirectory(prefix="streamforge-") as directory, ThrowAwayBroker(Path(directory) / "broker") as broker:
-        rows = [measured(load, seconds, Path(directory) / load.name, broker) for load in chosen]
+    try:
+        rows = _measure_all(chosen, seconds)
+    except OSError as error:
+        raise Fatal(f"no broker to write to: {error}") from error
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     average = f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
     print(report(f"{time.strftime('%d %B %Y')}; {machine}; {average}; {seconds:g} s each", rows))
     return int(any(row.fault for row in rows))
+
+
+def _measure_all(chosen: Sequence[Load], seconds: float) -> list[Row]:
+    rows = []
+    with TemporaryDirectory(prefix="streamforge-") as directory, ThrowAwayBroker(Path(directory) / "broker") as broker:
+        for number, load in enumerate(chosen, 1):
+            print(f"{number} of {len(chosen)}: {load.name}", file=sys.stderr, flush=True)
+            rows.append(measured(load, seconds, Path(directory) / load.name, broker))
+    return rows
 
 
 def _chosen(arguments: Sequence[str]) -> tuple[list[Load], float]:
