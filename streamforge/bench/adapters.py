@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from streamforge.bench.measure import Usage, usage
 from streamforge.bench.site import Site
 from streamforge.errors import Fatal, StreamForgeError
 from streamforge.gateway.throwaway import ThrowAwayBroker, free_port
+from streamforge.health import State
 
 WARM_UP_SECONDS = 5.0
 # Readings of a slow line come in steps, and so do acknowledgements: both ends of a measurement are such a step.
@@ -28,6 +30,7 @@ HEADS = ("CPU us an item", "items/s", "% of a core", "% line busy", "RSS MB")
 # A server of 5,000 items takes a while to make them.
 FIRST_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
+_RETRY = "\n[retry_policy]\nfirst_ms = 50\nmost_ms = 500\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,23 @@ def run(arguments: Sequence[str]) -> int:
     """Measure and print the table, and as last line one JSON object; 1 = a load could not be measured."""
     chosen, seconds = _chosen(arguments)
     load_before = os.getloadavg()[0]
-    with TemporaryDirectory(prefix="streamforge-") as directory, ThrowAwayBroker(Path(directory) / "broker") as broker:
-        rows = [measured(load, seconds, Path(directory) / load.name, broker) for load in chosen]
+    try:
+        rows = _measure_all(chosen, seconds)
+    except OSError as error:
+        raise Fatal(f"no broker to write to: {error}") from error
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     average = f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
     print(report(f"{time.strftime('%d %B %Y')}; {machine}; {average}; {seconds:g} s each", rows))
     return int(any(row.fault for row in rows))
+
+
+def _measure_all(chosen: Sequence[Load], seconds: float) -> list[Row]:
+    rows = []
+    with TemporaryDirectory(prefix="streamforge-") as directory, ThrowAwayBroker(Path(directory) / "broker") as broker:
+        for number, load in enumerate(chosen, 1):
+            print(f"{number} of {len(chosen)}: {load.name}", file=sys.stderr, flush=True)
+            rows.append(measured(load, seconds, Path(directory) / load.name, broker))
+    return rows
 
 
 def _chosen(arguments: Sequence[str]) -> tuple[list[Load], float]:
@@ -89,15 +103,20 @@ def measure(load: Load, seconds: float, directory: Path, broker: ThrowAwayBroker
     """Run peer and adapter in `directory` for so long. Raises Fatal where nothing comes."""
     with Site(directory, broker) as site:
         address = str(directory / "line") if load.has_path else str(free_port())
-        site.write(f"adapters/{load.kind}/bench.toml", load.toml.replace("{address}", address))
+        site.write(f"adapters/{load.kind}/bench.toml", load.toml.replace("{address}", address) + _RETRY)
         site.start("peer", "web", *(word.replace("{address}", address) for word in load.peer))
         unit = site.adapter(load.kind, "bench")
-        site.wait_for("the first readings", lambda: _ledger(site, unit)["read"] > 0, FIRST_SECONDS)
+        site.wait_for("the first readings", lambda: _is_reading(site, unit), FIRST_SECONDS)
         time.sleep(warm_up_seconds)
         before = _moment(site, unit)
         time.sleep(seconds)
         after = _moment(site, unit)
     return Row(load=load, figures=_figures(load, before, after), dropped=after.dropped - before.dropped)
+
+
+def _is_reading(site: Site, unit: str) -> bool:
+    """Readings of a peer that is not there yet are on the log before it is."""
+    return bool(site.health(unit)["state"] == State.HEALTHY and _ledger(site, unit)["read"])
 
 
 def _ledger(site: Site, unit: str) -> dict[str, int]:

@@ -25,7 +25,6 @@ def test_a_load_gives_every_figure(name: str, tmp_path: Path, broker: ThrowAwayB
     wanted = {CPU, RATE, CORE, RSS} | ({BUSY} if TINY[name].kind == "modbus-rtu" else set())
     assert found.figures.keys() == wanted
     assert all(value > 0 for value in found.figures.values())
-    assert found.figures.get(BUSY, 0.0) < 110, "no line is busier than its baud rate bears"
     assert found.dropped == 0
 
 

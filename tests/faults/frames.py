@@ -30,6 +30,7 @@ WORDS = {
     "semtech": "lora",
     "cayenne": "lora",
 }
+PYTEST = ("-q", "--slow", "-m", "slow", "-p", "no:cacheprovider")
 _MILLS = {"campaign", "milled_modbus"}
 HEADS = (
     "protocol",
@@ -107,18 +108,7 @@ def mill(protocol: str, test: str, frames: int) -> Run:
     with TemporaryDirectory(prefix="streamforge-") as directory:
         seen = Path(directory) / "seen"
         seen.touch()
-        words = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--slow",
-            "-m",
-            "slow",
-            "-p",
-            "no:cacheprovider",
-            test,
-        ]
+        words = [sys.executable, "-m", "pytest", *PYTEST, test]
         environment = {**os.environ, COUNT: str(frames), SEEN: str(seen)}
         ended = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
         milled = tuple(Milled(**json.loads(line)) for line in seen.read_text().splitlines())
