@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from socket import gethostname
 
 from streamforge.adapters import probe_user
@@ -51,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def probe(given: argparse.Namespace) -> Finding:
     """Listen. Raises ValueError for what cannot be meant, NotConnected where nobody is there."""
+    if given.seconds <= 0:
+        msg = f"--seconds {given.seconds:g} must be above 0"
+        raise ValueError(msg)
     # The Things Stack knows no other.
     given.mqtt_version = given.mqtt_version or (Version.V3 if given.transport == "ttn" else Version.V5).value
     if given.transport == SERIAL:
@@ -119,9 +123,10 @@ def _by_header(senders: Senders) -> list[tuple[Sender, dict[str, TomlValue]]]:
     heard = senders.by_address
     if not 1 < len(heard) <= _MOST_HEADERS:
         return [(one, {}) for one in list(heard.values())[-1:]]
-    for header, one in heard.items():
-        one.name, one.payloads = f"node_{header}", {0: one.payloads[0][1:]}
-    return [(one, {"header": header}) for header, one in heard.items()]
+    return [
+        (replace(one, name=f"node_{header}", payloads={0: one.payloads[0][1:]}), {"header": header})
+        for header, one in heard.items()
+    ]
 
 
 async def _gateways(given: argparse.Namespace) -> Finding:

@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def probe(given: argparse.Namespace) -> Finding:
-    """Look. Raises NotConnected where no module answers."""
+    """Look. Raises ValueError for what cannot be meant, NotConnected where no module answers."""
+    if given.seconds <= 0:
+        msg = f"--seconds {given.seconds:g} must be above 0"
+        raise ValueError(msg)
     line = XbeeLine(given.port, given.baud_rate)
     await line.open()
     mode = 2 if line.reader.is_escaped else 1

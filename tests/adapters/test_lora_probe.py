@@ -309,6 +309,20 @@ def test_what_the_broker_keeps_for_the_adapter_is_left_alone(broker: Mosquitto, 
     asyncio.run(second())
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["serial", "/dev/x", "--seconds", "0"], "--seconds 0 must be above 0"),
+        (["serial"], "lora_port is missing"),
+        (["semtech_udp", "1700"], "is no address"),
+        (["chirpstack"], "write for example mqtt://"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert probe.run(["lora", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_the_command_prints_tables_or_a_configuration(broker: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
     with Publisher(broker.port) as publisher:
         publisher.send(UP, message(CHIRPSTACK), retain=True)
