@@ -115,7 +115,11 @@ def measure(load: Load, seconds: float, directory: Path, broker: ThrowAwayBroker
 
 
 def _is_reading(site: Site, unit: str) -> bool:
-    """Readings of a peer that is not there yet are on the log before it is."""
+    """Readings of a peer that is not there yet are on the log before it is. Raises Fatal where a process has ended."""
+    for name, process in site.processes.items():
+        if process.poll() is not None:
+            last = (site.output / f"{name}.log").read_text().strip().rpartition("\n")[2]
+            raise Fatal(f"{name} ended: {last}")
     return bool(site.health(unit)["state"] == State.HEALTHY and _ledger(site, unit)["read"])
 
 

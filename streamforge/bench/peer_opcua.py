@@ -44,7 +44,7 @@ async def _add(server: Server, index: int, items: int) -> None:
     folder: Any = None
     for number in range(items):
         if number % _A_FOLDER == 0:
-            folder = await server.nodes.objects.add_folder(ua.NodeId(f"folder{number}", index), f"{index}:folder{number}")
+            folder = await server.nodes.objects.add_folder(ua.NodeId(f"f{number}", index), f"{index}:f{number}")
         await folder.add_variable(ua.NodeId(number + 1, index), f"{index}:v{number}", 0.0)
 
 

@@ -29,14 +29,12 @@ def test_a_load_gives_every_figure(name: str, tmp_path: Path, broker: ThrowAwayB
 
 
 @pytest.mark.broker
-def test_a_load_without_its_peer_says_so_and_is_no_end_of_all(
-    tmp_path: Path, broker: ThrowAwayBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streamforge.bench.adapters.FIRST_SECONDS", 0.1)
-    lonely = Load(name="lonely", kind="mqtt", what="", item="", toml=TINY["mqtt-5"].toml, peer=("check",))
+def test_a_load_without_its_peer_says_so_and_is_no_end_of_all(tmp_path: Path, broker: ThrowAwayBroker) -> None:
+    lonely = Load(
+        name="lonely", kind="mqtt", what="", item="", toml=TINY["mqtt-5"].toml, peer=("bench", "peer", "mosquitto", "1")
+    )
     found = measured(lonely, 0.1, tmp_path, broker)
-    assert found.fault.startswith("waited 0.1 s for the first readings")
-    assert "not measured: waited" in report("here", [found])
+    assert "not measured: peer ended: streamforge bench: no peer is called 'mosquitto'" in report("here", [found])
 
 
 def test_every_adapter_has_a_load_and_a_wanted_figure() -> None:
