@@ -12,9 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def password_of(given: argparse.Namespace) -> str:
-    """The password; "" where no user is named. Raises OSError where the file cannot be read."""
+    """The password; "" where no user is named. Raises OSError where the file cannot be read, ValueError without one."""
     if not given.user:
         return ""
     if given.password_file is None:
-        return getpass(f"password of {given.user}: ")
+        try:
+            return getpass(f"password of {given.user}: ")
+        except EOFError:
+            msg = "there is nobody to ask for the password: --password-file says where it is"
+            raise ValueError(msg) from None
     return str(given.password_file.read_text().rstrip("\n"))
