@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -101,6 +102,9 @@ def test_killed_with_200_uplinks_that_are_not_acknowledged(chain: tuple[Site, Mo
     site.wait_for("all readings", lambda: len(numbers(site)) >= BEFORE + WAITING + AFTER)
     site.wait_for("acknowledgements", lambda: source(site)["unacknowledged"] == 0)
     assert numbers(site) == Counter(dict.fromkeys(map(float, range(BEFORE + WAITING + AFTER)), 1))
+    repeats = re.search(r'streamforge_records_dropped_total{intentional="true"} ([\d.]+)', site.metrics(UNIT))
+    assert repeats is not None
+    assert float(repeats[1]) > 0, "the broker did send again what the log had"
     raw = in_topic(site.broker.connection("admin"), "telemetry.raw")
     assert (raw.doubles(), raw.holes()) == ([], [])
 
