@@ -8,9 +8,18 @@ from typing import Annotated
 import pytest
 
 from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
+from streamforge.adapters.mqtt_config import MqttConfig
+from streamforge.adapters.mqtt_routes import Routes
+from streamforge.adapters.opcua_config import OpcUaConfig
 from streamforge.adapters.tags import Classification, DataType
 from streamforge.config import TableFile, load
 from streamforge.errors import ConfigError
+
+OPCUA = '[source]\nendpoint = "opc.tcp://plc"\n[[devices]]\nasset_id = "drive"\n'
+MQTT = '[source]\nbroker = "mqtt://broker"\nclient_id = "line"\n'
+JSON = f'{MQTT}[[topics]]\ntopic = "state/{{asset_id}}"\npayload = "json"\n'
+BYTES = f'{MQTT}[[topics]]\ntopic = "raw/{{asset_id}}"\npayload = "bytes"\n'
+METRICS = f'{MQTT}[sparkplug]\ngroups = ["G"]\n'
 
 
 class Color(StrEnum):
@@ -94,3 +103,69 @@ def test_the_rows_of_a_modbus_device_can_stand_in_a_table(tmp_path: Path) -> Non
         ("speed", DataType.INT16, Classification.TELEMETRY),
         ("hot", DataType.BIT, Classification.ALARM),
     ]
+
+
+def test_the_rows_of_an_opcua_device_can_stand_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "drive.csv").write_text("param,at,unit,class\nspeed,nsu=urn:plc;s=N1,rpm,\nhot,ns=2;i=7,,EVENT\n")
+    (tmp_path / "line.toml").write_text(f'{OPCUA}tags_csv = "drive.csv"\n')
+    rows = list(load(tmp_path / "line.toml", OpcUaConfig).rows())
+    assert [(asset, row.param, row.at, row.classification) for asset, row in rows] == [
+        ("drive", "speed", "nsu=urn:plc;s=N1", Classification.TELEMETRY),
+        ("drive", "hot", "ns=2;i=7", Classification.EVENT),
+    ]
+
+
+def test_the_rows_of_an_mqtt_topic_and_of_sparkplug_can_stand_in_tables(tmp_path: Path) -> None:
+    (tmp_path / "state.csv").write_text("param;at;type;unit\ntemperature;$.t;;celsius\ncount;$['a b'][0];int16;\n")
+    (tmp_path / "metrics.csv").write_text("param,deadband\nMotor/Temperature,0.5\n")
+    (tmp_path / "line.toml").write_text(
+        f'{MQTT}[[topics]]\ntopic = "state/{{asset_id}}"\npayload = "json"\ntags_csv = "state.csv"\n'
+        '[sparkplug]\ngroups = ["G"]\ntags_csv = "metrics.csv"\n'
+    )
+    config = load(tmp_path / "line.toml", MqttConfig)
+    route = Routes(config.topics).find("state/a")
+    assert route is not None
+    samples = route.read(b'{"t": 21.5, "a b": [7]}', is_retained=False)
+    assert [(one.asset_id, one.parameter, one.value, one.unit) for one in samples] == [
+        ("a", "temperature", 21.5, "celsius"),
+        ("a", "count", 7, ""),
+    ]
+    assert [row.param for row in config.sparkplug.rows] == ["Motor/Temperature"]
+
+
+@pytest.mark.parametrize(
+    ("head", "table", "fault"),
+    [
+        (OPCUA, "param,at\na,ns=2;s=A\nb,T1\n", "3 at: 'T1' is no address of a node"),
+        (OPCUA, "param,at,type\na,ns=2;s=A,int16\n", "2 type: a: type and order are the server's to say"),
+        (OPCUA, "param,at,node\na,ns=2;s=A,1\n", "1 node: unknown column"),
+        (JSON, "param,at\na,$.a\n\nb,t\n", "4 at: path 't' is not understood"),
+        (JSON, "param,at\na,\n", "2 at: a: at is missing"),
+        (JSON, "param,at,type\na,$.a,bcd16\n", '2 type: a: type "bcd16" is one of bytes'),
+        (JSON, "param,at,interval_ms\na,$.a,100\n", "2 interval_ms: a: interval_ms is of polled devices"),
+        (JSON, "param,at,scale\na,$.a,much\n", '2 scale: must be a number, not "much"'),
+        (BYTES, "param,at,type\na,0,uint16\nb,x,uint16\n", '3 at: b: at = "x" must be a byte offset from 0'),
+        (METRICS, "param,at\nMotor,ns=2;i=7\n", "2 at: Motor: has no at"),
+    ],
+)
+def test_a_row_that_is_wrong_for_its_protocol_names_file_line_and_column(
+    tmp_path: Path, head: str, table: str, fault: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(table)
+    (tmp_path / "line.toml").write_text(f'{head}tags_csv = "rows.csv"\n')
+    kind: type[OpcUaConfig | MqttConfig] = OpcUaConfig if "opc.tcp" in head else MqttConfig
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "line.toml", kind)
+    (found,) = caught.value.faults
+    assert f"{Path(found.file).name}:{found.line} {found.key}: {found.message}".startswith(f"rows.csv:{fault}")
+
+
+def test_a_row_of_the_file_itself_is_named_by_its_own_line(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text(
+        f'{MQTT}[[topics]]\ntopic = "a/{{asset_id}}"\npayload = "json"\ntags = [\n'
+        '  { param = "a", at = "$.a" },\n  { param = "b", at = "b" },\n]\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "line.toml", MqttConfig)
+    (found,) = caught.value.faults
+    assert (found.line, found.key) == (9, "topics[0].tags[1].at")

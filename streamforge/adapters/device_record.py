@@ -8,7 +8,7 @@ from enum import StrEnum
 from streamforge.adapters.base import Device
 
 CONNECTION = "connection"
-_KIND = re.compile(r"([a-z][a-z0-9_]*)(?:: |$)")
+_KIND = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:: |$)")
 
 
 class DeviceState(StrEnum):
@@ -50,6 +50,12 @@ class DeviceRecord:
         is_new = bool(what) and not self.refused
         self.refused = what
         return is_new
+
+    def told_bad(self, reason: str) -> None:
+        """It sent, and nothing that is good: no success, and no sign that it is away."""
+        self.errors += 1
+        self.errors_by_kind[kind_of(reason)] += 1
+        self.last_error = reason
 
     def failed(self, reason: str) -> bool:
         """No good reading; True when that is new."""

@@ -12,7 +12,7 @@ from streamforge.adapters.mqtt_tags import check_types
 from streamforge.adapters.mqtt_times import TimeFormat
 from streamforge.adapters.mqtt_topics import names_in, parse_pattern
 from streamforge.adapters.tags import Order, TagRow
-from streamforge.config import Bounds
+from streamforge.config import Bounds, KeyedError, TableFile, of_key
 
 
 class PayloadKind(StrEnum):
@@ -50,6 +50,7 @@ class TopicRow:
     order: Order = Order.ABCD
     silence_s: Annotated[float, Bounds(0.0, None)] = 0.0
     tags: tuple[TagRow, ...] = ()
+    tags_csv: Annotated[tuple[TagRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
         pattern = parse_pattern(self.topic)
@@ -65,10 +66,6 @@ class TopicRow:
         self._check_payload()
 
     def _check_payload(self) -> None:
-        if self.payload is PayloadKind.BYTES:
-            BytesDecoder(self.tags, self.struct, self.order)
-        else:
-            check_types(self.tags)
         _misplaced(self)
         if self.payload is PayloadKind.JSON:
             for path in (self.time, self.points, self.name, self.value, self.quality):
@@ -77,11 +74,20 @@ class TopicRow:
             if bool(self.name) != bool(self.value):
                 msg = "name and value belong together: where the parameter's name stands, and where its value"
                 raise ValueError(msg)
-        for tag in self.tags:
-            _check_at(self, tag)
-        if self.payload in {PayloadKind.CSV, PayloadKind.BYTES} and not self.tags:
+        if self.payload is PayloadKind.BYTES:
+            BytesDecoder((), self.struct, self.order)
+        for key, tags in (("tags", self.tags), ("tags_csv", self.tags_csv)):
+            for number, tag in enumerate(tags):
+                with of_key(key, number):
+                    _check_tag(self, tag)
+        if self.payload in {PayloadKind.CSV, PayloadKind.BYTES} and not self.rows:
             msg = f'payload = "{self.payload}" needs tags: which column or byte is which parameter?'
             raise ValueError(msg)
+
+    @property
+    def rows(self) -> tuple[TagRow, ...]:
+        """Tags of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
 
     @property
     def is_single(self) -> bool:
@@ -105,8 +111,22 @@ def _misplaced(row: TopicRow) -> None:
         raise ValueError(msg)
 
 
+def _check_tag(row: TopicRow, tag: TagRow) -> None:
+    """A tag by the kind of payload that its topic has. Raises ValueError, of the key that is wrong."""
+    if row.payload is not PayloadKind.BYTES:
+        with of_key("type"):
+            check_types((tag,))
+    if tag.interval_ms:
+        msg = f"{tag.param}: interval_ms is of polled devices: these send by themselves"
+        raise KeyedError(msg, "interval_ms")
+    with of_key("at"):
+        _check_at(row, tag)
+        if row.payload is PayloadKind.BYTES:
+            BytesDecoder((tag,), row.struct, row.order)
+
+
 def _check_at(row: TopicRow, tag: TagRow) -> None:
-    """The place of a value, by the kind of payload. Raises ValueError."""
+    """The place of a value. Raises ValueError."""
     problem = ""
     is_placed = row.payload not in _SINGLE and not row.name
     if is_placed and not tag.at:
@@ -117,8 +137,6 @@ def _check_at(row: TopicRow, tag: TagRow) -> None:
         parse_path(tag.at)
     elif row.payload is PayloadKind.CSV and not row.header and not (tag.at.isdecimal() and int(tag.at) > 0):
         problem = f'at = "{tag.at}" must be the number of a column, from 1 (its name with header = true)'
-    if tag.interval_ms:
-        problem = "interval_ms is of polled devices: these send by themselves"
     if problem:
         msg = f"{tag.param}: {problem}"
         raise ValueError(msg)
@@ -132,6 +150,7 @@ class SparkplugRow:
     asset_id: str = "{group}/{node}/{device}"
     rebirth: bool = False
     tags: tuple[TagRow, ...] = ()
+    tags_csv: Annotated[tuple[TagRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
         unknown = set(names_in(self.asset_id)) - {"group", "node", "device"}
@@ -142,10 +161,16 @@ class SparkplugRow:
             if not group or (set(group) & set("/#+") and group != "+"):
                 msg = f'groups: "{group}" must be the name of a group, or "+" for all'
                 raise ValueError(msg)
-        for tag in self.tags:
-            if tag.at:
-                msg = f"{tag.param}: has no at: param is the metric's name"
-                raise ValueError(msg)
+        for key, tags in (("tags", self.tags), ("tags_csv", self.tags_csv)):
+            for number, tag in enumerate(tags):
+                if tag.at:
+                    msg = f"{tag.param}: has no at: param is the metric's name"
+                    raise KeyedError(msg, key, number, "at")
+
+    @property
+    def rows(self) -> tuple[TagRow, ...]:
+        """Tags of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ class CsvDecoder:
 
     def __init__(self, row: TopicRow) -> None:
         self._row = row
-        self._tags = [(Tag(tag), tag.at) for tag in row.tags]
+        self._tags = [(Tag(tag), tag.at) for tag in row.rows]
 
     def decode(self, payload: bytes, place: Place) -> list[Sample]:
         lines = [line for line in csv.reader(text_of(payload).splitlines(), delimiter=self._row.separator) if line]

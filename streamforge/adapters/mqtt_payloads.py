@@ -18,7 +18,7 @@ def decoder_of(row: TopicRow) -> Decode:
     if row.is_single:
         return _Single(row).decode
     if row.payload is PayloadKind.BYTES:
-        return partial(_decode_bytes, BytesDecoder(row.tags, row.struct, row.order))
+        return partial(_decode_bytes, BytesDecoder(row.rows, row.struct, row.order))
     if row.payload is PayloadKind.CSV:
         return CsvDecoder(row).decode
     return JsonDecoder(row).decode
@@ -40,7 +40,7 @@ class _Single:
 
     def __init__(self, row: TopicRow) -> None:
         self._is_text = row.payload is PayloadKind.TEXT
-        self._tags = Tags(row.tags, self._TYPES[row.payload])
+        self._tags = Tags(row.rows, self._TYPES[row.payload])
 
     def decode(self, payload: bytes, place: Place) -> list[Sample]:
         text = text_of(payload)

@@ -17,8 +17,8 @@ class JsonDecoder:
         self._time = _path(row.time)
         self._points = _path(row.points)
         self._name, self._value, self._quality = _path(row.name), _path(row.value), _path(row.quality)
-        self._tags = [] if row.name else [(Tag(tag), parse_path(tag.at)) for tag in row.tags]
-        self._named = Tags(row.tags if row.name else ())
+        self._tags = [] if row.name else [(Tag(tag), parse_path(tag.at)) for tag in row.rows]
+        self._named = Tags(row.rows if row.name else ())
         self._skipped = row.time.removeprefix("$").removeprefix("@").removeprefix(".") or None
 
     def decode(self, payload: bytes, place: Place) -> list[Sample]:

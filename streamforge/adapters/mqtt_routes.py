@@ -74,7 +74,7 @@ class Routes:
         return None
 
     def _know(self, row: TopicRow, asset_id: str) -> None:
-        for tag in row.tags:
+        for tag in row.rows:
             self._rules[tag.asset_id or asset_id, tag.param] = (rule_of(tag), signal_rule(tag))
 
 
@@ -92,7 +92,7 @@ def devices_of(rows: tuple[TopicRow, ...], peer: str) -> Iterator[Device]:
             continue
         silences[row.asset_id] = max(row.silence_s, silences.get(row.asset_id, 0.0))
         own = tags.setdefault(row.asset_id, {})
-        own.update({tag.param: tag for tag in row.tags if not tag.asset_id})
+        own.update({tag.param: tag for tag in row.rows if not tag.asset_id})
         if row.is_single and not names_in(row.param):
             own.setdefault(row.param, TagRow(param=row.param))
     for asset_id, known in tags.items():

@@ -6,7 +6,7 @@ log has it; what a server kept while the link was down is asked for again.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
@@ -17,9 +17,11 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError, UaStructParsingError
 
 from streamforge.adapters.base import EVERY_READING, Batch, Device, Inbox, Subscriber
+from streamforge.adapters.lane import both
 from streamforge.adapters.opcua_alarms import Conditions
 from streamforge.adapters.opcua_config import OpcUaConfig
 from streamforge.adapters.opcua_feed import Gap, Message, SubscriptionLost, publish
+from streamforge.adapters.opcua_heard import Heard
 from streamforge.adapters.opcua_items import batches, item_of
 from streamforge.adapters.opcua_link import Link, failing
 from streamforge.adapters.opcua_reader import ALARMS, Reader
@@ -36,7 +38,7 @@ _log = Log("adapter")
 OUTSTANDING = 2
 RETRY_SECONDS = 600.0
 LOST_SECONDS = 60.0
-LINK_DOWN = "link_down"
+NOT_RUNNING = "the adapter did not run, or not with this subscription"
 
 
 class OpcUa(Subscriber[OpcUaConfig]):
@@ -57,6 +59,9 @@ class OpcUa(Subscriber[OpcUaConfig]):
         self._standing = StandingFile(state_directory)
         self._conditions = Conditions(adapter_id, self.config.output.asset_id, self._standing.load())
         self._reader = Reader(self.config, link, self._items, self._conditions)
+        self._heard = Heard(state_directory, self.config.source.url)
+        if self._heard.before_us:
+            self._reader.was_away(self._heard.before_us, NOT_RUNNING)
 
     @property
     def peers(self) -> Sequence[str]:
@@ -68,6 +73,9 @@ class OpcUa(Subscriber[OpcUaConfig]):
 
     def remarks(self) -> Sequence[str]:
         return self._reader.remarks()
+
+    def figures(self) -> Mapping[tuple[str, ...], float]:
+        return {("", name): float(count) for name, count in self._reader.counts().items()}
 
     async def connect(self, peer: str) -> None:
         with failing(peer):
@@ -88,6 +96,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
 
     async def close(self) -> None:
         self._standing.save(self._conditions)
+        self._heard.save(is_last=True)
         await self._reader.link.close()
 
     async def _receive(self, inbox: Inbox) -> None:
@@ -133,12 +142,14 @@ class OpcUa(Subscriber[OpcUaConfig]):
                 return
             raise
         self._standing.save(self._conditions)
+        self._heard.save()
         subscription = self._reader.subscription
         async for one in subscription.feed.arrived(self._reader.link.session, result, now_us()):
             if isinstance(one, Gap):
                 inbox.signal(self._gap_event(one))
             else:
                 await self._hand_over(one, inbox)
+        self._heard.quiet(subscription.feed.heard_us)
         if subscription.is_resumed and not result.MoreNotifications:
             # A server sends changes alone: what did not change while the link was down still holds.
             subscription.is_resumed = False
@@ -160,9 +171,9 @@ class OpcUa(Subscriber[OpcUaConfig]):
                         alarms += self._conditions.take(event.EventFields, now_us(), is_asked=is_asked)
                 case ua.StatusChangeNotification() if not part.Status.is_good():
                     raise SubscriptionLost(part.Status.name)
-        done = _when_all(len(found) + len(alarms), message.done)
+        done = _when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
         for alarm in alarms:
-            inbox.signal(alarm, _both(done, self._standing.due))
+            inbox.signal(alarm, both(done, self._standing.due))
         for batch in found:
             await inbox.put(replace(batch, done=done))
         self._say_lost(table.lost, inbox)
@@ -196,6 +207,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             is_due = time.monotonic() - last_seconds >= self.config.browse_again_hours * 3600
             if is_due or self._conditions.is_model_changed:
                 self._conditions.is_model_changed, last_seconds = False, time.monotonic()
+                await self._reader.retry_polled()
                 for batch in await self._reader.browse_again():
                     await inbox.put(batch)
 
@@ -231,14 +243,6 @@ def _when_all(count: int, done: Callable[[], None]) -> Callable[[], None]:
             done()
 
     return one
-
-
-def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
-        first()
-        then()
-
-    return both
 
 
 async def _first_to_fail(*works: Coroutine[Any, Any, None]) -> None:

@@ -94,6 +94,16 @@ def node_id(address: NodeAddress, namespaces: Sequence[str] | None) -> ua.NodeId
         raise ValueError(msg) from error
 
 
+def address_text(address: NodeAddress) -> str:
+    """The address as people write it: what `parse_address` reads."""
+    if isinstance(address.namespace, str):
+        namespace = f"nsu={address.namespace.replace('%', '%25').replace(';', '%3B')};"
+    else:
+        namespace = f"ns={address.namespace};" if address.namespace else ""
+    element = f"[{address.element}]" if address.element >= 0 else ""
+    return f"{namespace}{address.kind}={address.name}{element}"
+
+
 def _identifier(address: NodeAddress, index: int) -> ua.NodeId:
     match address.kind:
         case "i":

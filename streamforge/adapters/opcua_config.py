@@ -10,7 +10,7 @@ from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.opcua_address import parse_address
 from streamforge.adapters.opcua_limits import Profile
 from streamforge.adapters.tags import TagRow
-from streamforge.config import Bounds
+from streamforge.config import Bounds, KeyedError, TableFile, of_key
 
 SCHEME = "opc.tcp"
 PORT = 4840
@@ -43,11 +43,12 @@ class NodeRow(TagRow):
         TagRow.__post_init__(self)
         if not self.at:
             msg = f'{self.param}: `at` is missing: the node to read, for example "ns=2;s=Name"'
-            raise ValueError(msg)
+            raise KeyedError(msg, "at")
         if self.type or self.order:
             msg = f"{self.param}: type and order are the server's to say, leave them out"
-            raise ValueError(msg)
-        parse_address(self.at)
+            raise KeyedError(msg, "type" if self.type else "order")
+        with of_key("at"):
+            parse_address(self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,11 @@ class Source:
     def url(self) -> str:
         """The endpoint with its port."""
         return self.endpoint if urlsplit(self.endpoint).port else _with_port(self.endpoint)
+
+    @property
+    def host(self) -> str:
+        """The host in the endpoint."""
+        return urlsplit(self.endpoint).hostname or ""
 
 
 def _with_port(endpoint: str) -> str:
@@ -150,12 +156,18 @@ class DeviceRow:
     """The nodes of one asset."""
 
     asset_id: str
-    tags: tuple[NodeRow, ...]
+    tags: tuple[NodeRow, ...] = ()
+    tags_csv: Annotated[tuple[NodeRow, ...], TableFile()] = ()
 
     def __post_init__(self) -> None:
-        if not self.asset_id or not self.tags:
-            msg = "a device needs an asset_id and at least one row in tags"
+        if not self.asset_id or not self.rows:
+            msg = "a device needs an asset_id and at least one row in tags or tags_csv"
             raise ValueError(msg)
+
+    @property
+    def rows(self) -> tuple[NodeRow, ...]:
+        """Those of the file itself, then those of the table beside it."""
+        return self.tags + self.tags_csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +194,7 @@ class OpcUaConfig(AdapterConfig):
     def rows(self) -> Iterator[tuple[str, NodeRow]]:
         """Every row with its asset."""
         for device in self.devices:
-            for row in device.tags:
+            for row in device.rows:
                 yield row.asset_id or device.asset_id, row
 
 

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from asyncua import Client, ua
 from asyncua.crypto import security_policies
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from streamforge.adapters.opcua_config import Mode, Policy, Source
 from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_guard import bound_the_library
-from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc
+from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, now_utc, untimely
 from streamforge.errors import NotConnected
 
 CLOSE_SECONDS = 2.0
@@ -40,11 +39,13 @@ _MODES = {
     Mode.SIGN: ua.MessageSecurityMode.Sign,
     Mode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
 }
-_USER, _GATEWAY = "user or password is wrong there", "the server must trust the gateway's own certificate"
+_USER = "user or password is wrong there, or the user's certificate is not trusted"
+_GATEWAY = "the server must trust the gateway's own certificate"
 _HINTS = {
     ua.StatusCodes.BadUserAccessDenied: _USER,
     ua.StatusCodes.BadIdentityTokenRejected: _USER,
     ua.StatusCodes.BadIdentityTokenInvalid: _USER,
+    ua.StatusCodes.BadUserSignatureInvalid: _USER,
     ua.StatusCodes.BadSecurityChecksFailed: _GATEWAY,
     ua.StatusCodes.BadCertificateUntrusted: _GATEWAY,
     ua.StatusCodes.BadTooManySessions: "the server has no session left for the gateway",
@@ -141,7 +142,7 @@ class Link:
         if self._source.security_policy is Policy.NONE:
             return False
         endpoint = await self._endpoint(self._new_client())
-        return bool(_first(endpoint.ServerCertificate or b"") != client.security_policy.peer_certificate)
+        return bool(first_certificate(endpoint.ServerCertificate or b"") != client.security_policy.peer_certificate)
 
     async def _begin(self) -> None:
         client = self._new_client()
@@ -169,16 +170,33 @@ class Link:
             client.set_user(self._source.username)
             client.set_password(self._source.password)
         if self._source.user_certificate:
-            client.user_certificate = x509.load_pem_x509_certificate(self._source.user_certificate.encode())
-            client.user_private_key = load_pem_private_key(self._source.user_key.encode(), None)
+            self._name_user(client)
         return client
+
+    def _name_user(self, client: Client) -> None:
+        """By certificate and key. Raises NotConnected that says which key of the configuration is wrong, and how."""
+        part = "user_certificate"
+        try:
+            certificate = x509.load_pem_x509_certificate(self._source.user_certificate.encode())
+            part = "user_key"
+            key = load_pem_private_key(self._source.user_key.encode(), None)
+        except (ValueError, TypeError) as error:
+            msg = f"{self.url}: {part} is no PEM text without a password"
+            raise NotConnected(msg) from error
+        if reason := untimely(certificate, now_utc()):
+            msg = f"{self.url}: user_certificate {reason}"
+            raise NotConnected(msg)
+        if key.public_key() != certificate.public_key():
+            msg = f"{self.url}: user_key is not the key of user_certificate"
+            raise NotConnected(msg)
+        client.user_certificate, client.user_private_key = certificate, key
 
     async def _secure(self, client: Client) -> None:
         """Policy and mode as configured; whom we speak with is judged before a channel to it is opened."""
         endpoint = await self._endpoint(client)
-        certificate = _first(endpoint.ServerCertificate or b"")
-        host = urlsplit(self.url).hostname or ""
-        claim = Claim(certificate=certificate, application_uri=endpoint.Server.ApplicationUri or "", host=host)
+        certificate = first_certificate(endpoint.ServerCertificate or b"")
+        uri = endpoint.Server.ApplicationUri or ""
+        claim = Claim(certificate=certificate, application_uri=uri, host=self._source.host)
         self._trust.make()
         try:
             self._trust.judge(claim, now_utc())
@@ -189,6 +207,11 @@ class Link:
         policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
         theirs = CertProperties(certificate, "der")
         await client.set_security(policy, str(own), str(key), server_certificate=theirs, mode=mode)
+
+    async def endpoints(self) -> list[ua.EndpointDescription]:
+        """What the server offers, as it says to anybody. Raises NotConnected."""
+        with failing(self.url):
+            return list(await self._new_client().connect_and_get_server_endpoints())
 
     async def _endpoint(self, client: Client) -> ua.EndpointDescription:
         """The server's endpoint of the very policy and mode that are configured."""
@@ -249,10 +272,17 @@ async def _open_channel(client: Client) -> None:
 
 
 def _offered(endpoints: list[ua.EndpointDescription]) -> str:
-    pairs = {f"{(one.SecurityPolicyUri or '').rpartition('#')[2]}/{one.SecurityMode.name}" for one in endpoints}
-    return ", ".join(sorted(pairs)) or "nothing"
+    return ", ".join(sorted({"/".join(offer_of(one)) for one in endpoints})) or "nothing"
 
 
-def _first(chain: bytes) -> bytes:
+def offer_of(endpoint: ua.EndpointDescription) -> tuple[str, str]:
+    """Policy and mode of an endpoint, as a configuration names them."""
+    uri = endpoint.SecurityPolicyUri or ""
+    policies = {theirs.URI: ours.value for ours, theirs in _POLICIES.items()}
+    modes = {theirs: ours.value for ours, theirs in _MODES.items()}
+    return policies.get(uri, uri.rpartition("#")[2]), modes.get(endpoint.SecurityMode, endpoint.SecurityMode.name)
+
+
+def first_certificate(chain: bytes) -> bytes:
     """The leading certificate of a chain in DER: servers may send the whole."""
     return chain[: int.from_bytes(chain[2:4], "big") + 4]

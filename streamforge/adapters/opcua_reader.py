@@ -15,7 +15,15 @@ from streamforge.adapters.opcua_feed import Gap
 from streamforge.adapters.opcua_items import Item, ItemTable
 from streamforge.adapters.opcua_link import Link
 from streamforge.adapters.opcua_server import Server, look, nodes_of, read
-from streamforge.adapters.opcua_subscription import Subscription, create, create_items, go_on, monitor, unmonitor
+from streamforge.adapters.opcua_subscription import (
+    Subscription,
+    create,
+    create_items,
+    go_on,
+    monitor,
+    release,
+    unmonitor,
+)
 from streamforge.adapters.opcua_values import Reading, bad, reading_of
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -24,6 +32,7 @@ from streamforge.model import Kind, names
 
 _log = Log("adapter")
 REMOVED = "removed"
+DELETED = "BadNodeIdUnknown"
 # Client handles of the event items; those of values count up from 1.
 ALARMS, _CHANGES = 0xFFFF_FFF0, 0xFFFF_FFF1
 
@@ -74,6 +83,17 @@ class Reader:
                 parts.append(f"{table.items[handle].parameter}{more}: {reason}")
         return [part for part in parts if part]
 
+    def counts(self) -> dict[str, int]:
+        """Items that the server monitors, that are read instead, and samples that its queues could not hold."""
+        subscription = self._subscription
+        if subscription is None:
+            return {}
+        return {
+            "items_monitored": len(subscription.monitored),
+            "items_polled": len(subscription.polled),
+            "samples_lost": subscription.table.lost,
+        }
+
     async def connect(self) -> None:
         """A session with its subscription: those of before where they still stand, else new ones, and a gap."""
         is_same = await self.link.open()
@@ -100,7 +120,11 @@ class Reader:
         """It stands no more: what happened since it was heard last is lost."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            self._gaps.append(Gap(from_us=subscription.feed.heard_us, to_us=0, reason=reason))
+            self.was_away(subscription.feed.heard_us, reason)
+
+    def was_away(self, from_us: int, reason: str) -> None:
+        """What happened since then is lost, up to the next time that somebody listens."""
+        self._gaps.append(Gap(from_us=from_us, to_us=0, reason=reason))
 
     def taken_gaps(self) -> list[Gap]:
         """Gaps that were not said yet; they end now."""
@@ -184,9 +208,11 @@ class Reader:
         return found
 
     async def retry_polled(self) -> None:
-        """A server that did not monitor an item may do so now."""
-        subscription = self.subscription
-        again = {handle: subscription.table.items[handle] for handle in subscription.polled}
+        """A server that did not monitor an item may do so now; a node that was deleted may be there again."""
+        subscription, last = self.subscription, self.subscription.table.last
+        gone = [one for one in subscription.monitored if one in last and last[one].reason == DELETED]
+        await release(self.link.session, subscription, gone, self.server.limits.monitored)
+        again = {handle: subscription.table.items[handle] for handle in (*subscription.polled, *gone)}
         await monitor(self.link.session, self.server, self._config.subscription, subscription, again)
 
     async def _listen_for_events(self, subscription: Subscription) -> None:

@@ -89,6 +89,28 @@ async def nodes_of(session: UaSession, server: Server, addresses: Sequence[Addre
     return [found[index] for index in range(len(addresses))]
 
 
+async def units_of(session: UaSession, server: Server, nodes: Sequence[ua.NodeId]) -> list[str]:
+    """The unit that each variable says in its property EngineeringUnits; "" where it says none."""
+    element = ua.RelativePathElement(
+        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasProperty),
+        IsInverse=False,
+        IncludeSubtypes=True,
+        TargetName=ua.QualifiedName("EngineeringUnits", 0),
+    )
+    paths = [ua.BrowsePath(StartingNode=node, RelativePath=ua.RelativePath([element])) for node in nodes]
+    results = await in_chunks(paths, server.limits.paths, session.translate_browsepaths_to_nodeids)
+    targets = [_target(one) for one in results]
+    there = [one for one in targets if isinstance(one, ua.NodeId)]
+    said = iter(await read(session, there, server.limits.reads))
+    return ["" if isinstance(one, str) else _unit(_plain(next(said))) for one in targets]
+
+
+def _unit(information: Any) -> str:
+    """Of an EUInformation (OPC 10000-8, 5.6.3) what people read."""
+    name = getattr(information, "DisplayName", None)
+    return str(name.Text or "") if name is not None else ""
+
+
 def _direct(address: NodeAddress, namespaces: Sequence[str]) -> ua.NodeId | str:
     try:
         return node_id(address, namespaces)

@@ -108,6 +108,14 @@ async def create_items(
 
 async def unmonitor(session: UaSession, subscription: Subscription, handles: Sequence[int], size: int) -> None:
     """Items that are read no more."""
+    await release(session, subscription, handles, size)
+    subscription.table.drop(handles)
+    for handle in handles:
+        subscription.polled.pop(handle, None)
+
+
+async def release(session: UaSession, subscription: Subscription, handles: Sequence[int], size: int) -> None:
+    """Have the server monitor these no more; they are still read."""
     ids = [subscription.monitored.pop(handle) for handle in handles if handle in subscription.monitored]
 
     async def ask(part: Sequence[int]) -> Any:
@@ -117,9 +125,6 @@ async def unmonitor(session: UaSession, subscription: Subscription, handles: Seq
         return await session.delete_monitored_items(parameters)
 
     await in_chunks(ids, size, ask)
-    subscription.table.drop(handles)
-    for handle in handles:
-        subscription.polled.pop(handle, None)
 
 
 async def go_on(session: UaSession, subscription: Subscription, *, is_new_session: bool) -> bool:

@@ -105,16 +105,16 @@ class TrustList:
         if not is_pinned and not issuers:
             return "is not trusted: streamforge opcua trust shows it"
         if self._is_revoked(certificate, issuers):
-            return "is revoked"
+            return "is revoked: a list in crl/ names it"
         # Who trusts this very certificate does so whatever name it bears; an authority vouches for the name.
         if not is_pinned and not _is_for(certificate, claim.host):
-            return f"is not for the host {claim.host}"
-        if claim.application_uri not in _names(certificate, x509.UniformResourceIdentifier):
-            return f"is not for the application {claim.application_uri}"
-        for one in (certificate, *(() if is_pinned else issuers[:1])):
-            if not one.not_valid_before_utc <= now <= one.not_valid_after_utc:
-                return f"is valid from {one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
-        return ""
+            hosts = _names(certificate, x509.DNSName) + _names(certificate, x509.IPAddress)
+            return f"is not for the host {claim.host}, but for {_listed(hosts)}"
+        uris = _names(certificate, x509.UniformResourceIdentifier)
+        if claim.application_uri not in uris:
+            return f"is not for the application {claim.application_uri}, but for {_listed(uris)}"
+        issuer = "" if is_pinned else untimely(issuers[0], now)
+        return untimely(certificate, now) or (issuer and f"is issued by an authority whose certificate {issuer}")
 
     def _is_revoked(self, certificate: x509.Certificate, issuers: list[x509.Certificate]) -> bool:
         for path in sorted((self.directory / CRL).glob("[!.]*")):
@@ -168,6 +168,19 @@ class TrustList:
             write_durably(certificate_file, certificate.public_bytes(serialization.Encoding.DER), mode=PUBLIC_MODE)
             _log.warning("own_certificate_made", fingerprint=fingerprint(certificate), application_uri=application_uri)
         return certificate_file, key_file
+
+
+def untimely(certificate: x509.Certificate, now: datetime) -> str:
+    """Why it is out of its time; "" = it is not. With a clock that is wrong every certificate is."""
+    if now > certificate.not_valid_after_utc:
+        return f"has expired on {certificate.not_valid_after_utc:%Y-%m-%d}, and it is {now:%Y-%m-%d} here"
+    if now < certificate.not_valid_before_utc:
+        return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}, and it is {now:%Y-%m-%d} here"
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _is_fit(certificate_file: Path, key_file: Path, application_uri: str, now: datetime) -> bool:

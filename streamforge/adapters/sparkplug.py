@@ -64,8 +64,8 @@ class Sparkplug:
         self._row = row
         self._source = source
         self.nodes = nodes or {}
-        self._samples = Samples(row.tags)
-        self._rules = {tag.param: (rule_of(tag), signal_rule(tag)) for tag in row.tags}
+        self._samples = Samples(row.rows)
+        self._rules = {tag.param: (rule_of(tag), signal_rule(tag)) for tag in row.rows}
         self._assets: dict[tuple[str, str, str], str] = {}
         self.rebirths = Rebirths()
         self.is_changed = False

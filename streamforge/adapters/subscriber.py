@@ -22,7 +22,7 @@ from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
 from streamforge.logs import Log
-from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, names
+from streamforge.model import Alarm, DeadLetter, Event, Quality, ReadingBatch, names
 
 _log = Log("adapter")
 # Beyond this a peer that can wait is made to wait: what it keeps outlives this process.
@@ -175,10 +175,11 @@ class SubscriberComponent(AdapterComponent):
 
     def _arrived(self, batch: Batch) -> None:
         self.metrics.records_in.inc(len(batch.values))
-        self._hear(batch.asset_id)
+        self._hear(batch.asset_id, _all_bad(batch))
         self._take(batch)
 
-    def _hear(self, asset_id: str) -> None:
+    def _hear(self, asset_id: str, bad: str = "") -> None:
+        """It sends; `bad` = why none of it is good."""
         self._heard_seconds[asset_id] = time.monotonic()
         if asset_id not in self._records:
             if len(self._records) >= MOST_DEVICES:
@@ -186,7 +187,9 @@ class SubscriberComponent(AdapterComponent):
             self._records[asset_id] = DeviceRecord()
         record = self._records[asset_id]
         record.requests += 1
-        if record.answered(now_us()):
+        if bad:
+            record.told_bad(bad)
+        elif record.answered(now_us()):
             _log.info("device_back", device=asset_id, asset_id=asset_id)
 
     def _take(self, batch: Batch) -> None:
@@ -247,6 +250,12 @@ class SubscriberComponent(AdapterComponent):
             device_details(self._devices.get(asset_id) or _unknown(asset_id), record)
             for asset_id, record in list(self._records.items())
         ]
+
+
+def _all_bad(batch: Batch) -> str:
+    """The first reason of readings that are all BAD; "" where one is not."""
+    is_bad = bool(batch.qualities) and batch.qualities.count(Quality.BAD) == len(batch.values)
+    return (batch.reasons.get(0) or Quality.BAD.name) if is_bad else ""
 
 
 def _unknown(asset_id: str) -> Device:

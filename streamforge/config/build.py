@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path as FilePath
 from typing import Any
 
+from streamforge.config.keyed import KeyedError
 from streamforge.config.lines import Path
 from streamforge.config.table_file import TableFile, keys_of, read_lines
 from streamforge.config.values import Bounds
@@ -56,9 +57,17 @@ class Builder:
         self.file = file
         self.lines = lines
         self.faults: list[Fault] = []
+        # Where rows stand in files of their own: the key that names the file -> the file, and the line of each row.
+        self._tables: dict[Path, tuple[str, list[int]]] = {}
 
     def wrong(self, path: Path, message: str, hint: str = "") -> _Wrong:
         """Note a fault at this key, or at the nearest table around it that has a line."""
+        for end in range(1, len(path)):
+            file, numbers = self._tables.get(path[:end], ("", []))
+            if file and isinstance(place := path[end], int):
+                key = key_text(path[end + 1 :])
+                self.faults.append(Fault(file=file, line=numbers[place], key=key, message=message, hint=hint))
+                return WRONG
         around = path
         while around and around not in self.lines:
             around = around[:-1]
@@ -87,7 +96,8 @@ class Builder:
         try:
             return cls(**values)
         except ValueError as error:
-            return self.wrong(path, str(error))
+            place = error.place if isinstance(error, KeyedError) else ()
+            return self.wrong((*path, *place), str(error))
 
     def value(self, kind: Any, raw: object, path: Path) -> Any:
         """The raw value as the annotated type `kind`, or WRONG."""
@@ -132,6 +142,7 @@ class Builder:
         )
         faults = [*head.faults, *(fault for builder, _ in builders for fault in builder.faults)]
         self.faults += faults
+        self._tables[path] = (str(file), [line.number for line in lines])
         return WRONG if faults else rows
 
     def _scalar(self, kind: type, raw: object, path: Path) -> Any:

@@ -24,6 +24,7 @@ APPLICATION = "urn:plant:boiler:server"
 TICK_SECONDS = 0.05
 
 
+KNOWN = ("gateway", "secret")
 OFFERED = ("NoSecurity", "Basic256Sha256_", "Aes128Sha256RsaOaep_", "Aes256Sha256RsaPss_")
 VALUES = {
     "Counter": ua.Variant(0, ua.VariantType.Int64),
@@ -36,11 +37,19 @@ VALUES = {
 
 
 class Users(UserManager):  # type: ignore[misc] # the library's types are not used
-    """One user with a password; whoever has a certificate, or no name at all, is let in too."""
+    """One user with a password; others are let in without a name, or with the one certificate that is `only`."""
 
-    def get_user(self, _server: Any, username: str | None = None, password: str | None = None, **_: Any) -> Any:
+    only: bytes | None = None
+
+    def get_user(
+        self,
+        _server: Any,
+        username: str | None = None,
+        password: str | None = None,
+        certificate: bytes | None = None,
+    ) -> Any:
         """Who it is; None = nobody."""
-        is_known = username is None or (username, password) == ("gateway", "secret")
+        is_known = self.only in {None, certificate} if username is None else (username, password) == KNOWN
         return User(role=UserRole.User) if is_known else None
 
 
@@ -53,7 +62,8 @@ class Plant:
     """The server with its nodes, by name."""
 
     def __init__(self, port: int, others: int) -> None:
-        self.server = Server(user_manager=Users())
+        self.users = Users()
+        self.server = Server(user_manager=self.users)
         self.port = port
         self.others = others
         self.nodes: dict[str, Any] = {}
@@ -106,22 +116,41 @@ class Plant:
                 plant = self.nodes["Plant"]
                 index = plant.nodeid.NamespaceIndex
                 self.nodes[name] = await plant.add_variable(ua.NodeId(name, index), f"{index}:{name}", 1.0)
-                changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
-                await changes.trigger()
+                if not order.get("quiet"):
+                    changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+                    await changes.trigger()
             case {"delete": name}:
-                await self.server.delete_nodes([self.nodes.pop(name)])
-                changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
-                await changes.trigger()
+                await self.delete(name)
             case {"forget": True}:
                 service = self.server.iserver.subscription_service
                 await service.delete_subscriptions(list(service.subscriptions))
             case {"distrust": is_distrusted}:
                 self.server.iserver.certificate_validator = refuse if is_distrusted else None
+            case _:
+                return await self.obey_rarely(order)
+        return "ok"
+
+    async def obey_rarely(self, order: dict[str, Any]) -> Any:
+        """What few tests ask for."""
+        match order:
             case {"sessions": True}:
                 return len(self.server.iserver._external_sessions)
+            case {"unit": name, "text": text}:
+                unit = ua.EUInformation(DisplayName=ua.LocalizedText(text))
+                await self.nodes[name].add_property(ua.NodeId(f"{name}.unit", 1), "0:EngineeringUnits", unit)
+            case {"users": certificate}:
+                self.users.only = bytes.fromhex(certificate) if certificate else None
             case {"alarm": state}:
                 await self.say_alarm(**state)
         return "ok"
+
+    async def delete(self, name: str) -> None:
+        """Whoever monitors the node is told, which the library's server forgets."""
+        node = self.nodes.pop(name)
+        await node.write_value(ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadNodeIdUnknown)))
+        await self.server.delete_nodes([node])
+        changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+        await changes.trigger()
 
     async def say_alarm(self, *, active: bool, acked: bool, severity: int = 700, retain: bool | None = None) -> None:
         """The one alarm condition in this state."""

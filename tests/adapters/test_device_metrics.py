@@ -36,6 +36,7 @@ def test_each_device_has_its_requests_errors_latency_and_last_success() -> None:
         ("timeout", "timeout"),
         ("config_error: illegal data address (exception 2)", "config_error"),
         ("no_signal", "no_signal"),
+        ("BadOutOfService", "BadOutOfService"),
         ("10.0.0.1:502: Connection refused", "connection"),
         ("Connection reset by peer", "connection"),
         ("", "connection"),

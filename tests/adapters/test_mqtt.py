@@ -142,6 +142,7 @@ def test_topics_that_fit_no_row_are_counted_and_shown(broker: Mosquitto) -> None
             await until(lambda: mqtt.details()["unmapped"] == 3)
             assert mqtt.details()["unmapped_topics"] == [{"topic": "line/1/x", "messages": 3, "sample": "hello"}]
             assert mqtt.details()["unacknowledged"] == 0
+            assert mqtt.figures()["", "unmapped"] == mqtt.figures()["", "messages"] == 3.0
         await mqtt.close()
 
     run(main())

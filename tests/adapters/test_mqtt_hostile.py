@@ -3,12 +3,13 @@
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from streamforge.adapters.mqtt import Mqtt
 from streamforge.adapters.mqtt_acks import Acks
-from streamforge.adapters.mqtt_config import MqttConfig
+from streamforge.adapters.mqtt_config import MqttConfig, SparkplugRow
 from streamforge.adapters.mqtt_publish import MalformedError, Published, parse_publish
 from streamforge.adapters.mqtt_source import Version
 from streamforge.errors import NotConnected
@@ -143,6 +144,28 @@ def test_a_topic_that_is_no_text_is_refused_and_acknowledged() -> None:
                 await until(lambda: broker.peers[0].acknowledged == [9])
             await mqtt.close()
             assert [(one.reason, one.payload) for one in box.refused] == [("its topic is not UTF-8", b"payload")]
+
+    run(main())
+
+
+def test_nothing_is_published_and_no_more_than_acknowledged() -> None:
+    """On the wire: after CONNECT there are SUBSCRIBE, PUBACK, PINGREQ and DISCONNECT, and never a PUBLISH."""
+
+    async def script(peer: Peer) -> None:
+        messages = b"".join(publish(TOPIC.format("speed"), text, mid) for mid, text in enumerate((b"1", b"bad"), 1))
+        peer.send(connack() + messages + publish("spBv1.0/G/NDATA/N", b"\xff", 3) + publish("nobody/s", b"1", 4))
+        await peer.packets()
+
+    async def main() -> None:
+        async with hostile(script) as broker:
+            settings_ = replace(config(broker, keepalive_s=1), sparkplug=SparkplugRow(groups=("G",), rebirth=True))
+            mqtt = adapter(settings_)
+            async with listening(mqtt, Box()):
+                await until(lambda: broker.peers[0].acknowledged == [1, 2, 3, 4])
+                await until(lambda: 0xC0 in broker.peers[0].seen, "a sign of life")
+            await mqtt.close()
+            await until(lambda: 0xE0 in broker.peers[0].seen, "a goodbye")
+            assert set(broker.peers[0].seen) == {0x80, 0x40, 0xC0, 0xE0}
 
     run(main())
 

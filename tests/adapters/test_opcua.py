@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamforge.adapters import opcua_limits
 from streamforge.adapters.opcua_config import (
     BrowseRow,
     DeviceRow,
@@ -21,6 +22,7 @@ from streamforge.adapters.opcua_config import (
     Subscription,
 )
 from streamforge.adapters.opcua_feed import Feed, SubscriptionLost
+from streamforge.adapters.opcua_limits import Limits, Profile
 from streamforge.adapters.opcua_standing import StandingFile
 from streamforge.model import AlarmState, Quality, Severity
 from tests.adapters.opcua_peer import Told, cable, running, server
@@ -230,6 +232,66 @@ def test_a_server_that_starts_anew_is_subscribed_to_anew(tmp_path: Path) -> None
     go(main())
 
 
+def test_a_node_that_is_deleted_is_bad_alone_and_read_again_when_it_is_there_again(
+    plant: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamforge.adapters.opcua.RETRY_SECONDS", 0.2)
+    plant.tell(add="Gone")
+
+    async def main() -> None:
+        async with running(config(plant.port, *rows("Counter", "Gone")), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("Gone")), "its value")
+            plant.tell(delete="Gone")
+            await run.until(lambda: (None, Quality.BAD, "BadNodeIdUnknown") in run.box.readings("Gone"), "its end")
+            seen = len(run.box.values("Counter"))
+            await run.until(lambda: len(run.box.values("Counter")) > seen + 5, "the others")
+            before = len(run.box.values("Gone"))
+            plant.tell(add="Gone")
+            await run.until(lambda: len(run.box.values("Gone")) > before, "its value again")
+            assert run.connected == 1
+        plant.tell(delete="Gone")
+
+    go(main())
+
+
+def test_what_is_polled_keeps_status_and_time(plant: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own read of a value raises where it is Uncertain, and drops the times of several."""
+    monkeypatch.setitem(opcua_limits._PROFILES, Profile.S7_1200, Limits(items=1))
+    settings = config(plant.port, *rows("Counter", "PT101"), poll_interval_ms=50)
+    settings = replace(settings, source=replace(settings.source, profile=Profile.S7_1200))
+
+    async def main() -> None:
+        async with running(settings, tmp_path) as run:
+            plant.tell(write="PT101", value=8.5, status=0x40920000)
+            await run.until(
+                lambda: (8.5, Quality.UNCERTAIN, "UncertainInitialValue") in run.box.readings("PT101"), "it"
+            )
+            polled = next(batch for batch in reversed(run.box.batches) if batch.names.parameters == ("PT101",))
+            assert polled.device_times_us[0] > 0
+            plant.tell(write="PT101", value=7.5)
+
+    go(main())
+
+
+def test_samples_that_did_not_fit_a_queue_are_counted_and_one_gap(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(config(plant.port, *rows("PT101")), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("PT101")), "its value")
+            for value in (8.25, 8.5):
+                plant.tell(write="PT101", value=value, status=0x480)
+                await run.until(lambda v=value: v in run.box.values("PT101"), "it")  # type: ignore[misc]
+            (gap,) = run.box.events("data_gap")
+            assert gap.details["reason"] == "queues ran over at the server: 1 samples are marked so"
+            assert run.adapter.figures() == {
+                ("", "items_monitored"): 1.0,
+                ("", "items_polled"): 0.0,
+                ("", "samples_lost"): 2.0,
+            }
+            plant.tell(write="PT101", value=7.5)
+
+    go(main())
+
+
 def test_a_unit_stops_soon_though_the_server_says_nothing(plant: Told, tmp_path: Path) -> None:
     async def main() -> None:
         async with cable(plant.port) as link, running(config(link.port, *rows("Counter")), tmp_path) as run:
@@ -252,6 +314,21 @@ def test_browsing_finds_by_globs_and_follows_the_servers_changes(plant: Told, tm
             await run.until(lambda: bool(run.box.values("b.New1")), "the new variable")
             plant.tell(delete="New1")
             await run.until(lambda: (None, Quality.BAD, "removed") in run.box.readings("b.New1"), "its end")
+
+    go(main())
+
+
+def test_browsing_looks_again_though_the_server_does_not_say_that_its_nodes_have_changed(
+    plant: Told, tmp_path: Path
+) -> None:
+    settings = config(plant.port, browse=(BrowseRow(at=f"{NAMESPACE}Plant", include=("P*", "Quiet")),))
+
+    async def main() -> None:
+        async with running(replace(settings, browse_again_hours=0), tmp_path) as run:
+            await run.until(lambda: bool(run.box.values("PT101")), "the browsed variable")
+            plant.tell(add="Quiet", quiet=True)
+            await run.until(lambda: bool(run.box.values("Quiet")), "the new variable")
+        plant.tell(delete="Quiet")
 
     go(main())
 

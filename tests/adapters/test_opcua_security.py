@@ -10,7 +10,7 @@ import pytest
 
 from streamforge.adapters.opcua_config import DeviceRow, Mode, NodeRow, OpcUaConfig, Policy, Source, Subscription
 from streamforge.adapters.opcua_trust import TrustList
-from tests.adapters.opcua_certificates import keep, pair, pem
+from tests.adapters.opcua_certificates import DER, Pair, keep, pair, pem
 from tests.adapters.opcua_peer import Told, cable, running, server
 from tests.adapters.opcua_server import APPLICATION
 from tests.adapters.test_opcua import consecutive
@@ -91,14 +91,46 @@ def test_new_keys_for_the_channel_interrupt_nothing(plant: Told, tmp_path: Path)
     go(main())
 
 
-def test_a_user_is_named_by_a_certificate(plant: Told, tmp_path: Path) -> None:
-    certificate, key = pem(pair("urn:user"))
+@pytest.fixture
+def user(plant: Told) -> Iterator[Pair]:
+    """The only one whom the server lets in without a password."""
+    made = pair("urn:user")
+    plant.tell(users=made[0].public_bytes(DER).hex())
+    yield made
+    plant.tell(users=None)
+
+
+def test_a_user_is_named_by_a_certificate(plant: Told, tmp_path: Path, user: Pair) -> None:
+    certificate, key = pem(user)
 
     async def main() -> None:
-        settings = config(plant.port, user_certificate=certificate, user_key=key)
-        async with running(settings, tmp_path) as run:
+        async with running(config(plant.port, user_certificate=certificate, user_key=key), tmp_path) as run:
             await trusted(run, tmp_path)
             await run.until(lambda: bool(run.box.values("Counter")), "readings")
+
+    go(main())
+
+
+def test_a_user_whose_certificate_nobody_knows_or_whose_key_is_another_is_refused_in_words(
+    plant: Told, tmp_path: Path, user: Pair
+) -> None:
+    (known, _), (stranger, strange_key) = pem(user), pem(pair("urn:stranger"))
+    said = {
+        (stranger, strange_key): "BadUserAccessDenied (user or password is wrong there, or the user's certificate is",
+        (known, strange_key): "user_key is not the key of user_certificate",
+        ("no certificate", strange_key): "user_certificate is no PEM text",
+        (known, "no key"): "user_key is no PEM text",
+        pem(pair("urn:user", days=(-10, -1))): "user_certificate has expired on ",
+    }
+
+    async def main() -> None:
+        for (certificate, key), words in said.items():
+            async with running(config(plant.port, user_certificate=certificate, user_key=key), tmp_path) as run:
+                if not any(trusting(tmp_path).certificates("trusted")):
+                    await trusted(run, tmp_path)
+                await run.until(lambda w=words: any(w in error for error in run.errors), words)  # type: ignore[misc]
+                assert run.box.values("Counter") == []
+        assert plant.tell(sessions=True) == 0
 
     go(main())
 

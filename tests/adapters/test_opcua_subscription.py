@@ -1,7 +1,7 @@
 """Subscriptions and items against servers that refuse, shorten, forget, or find nothing to do."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -92,6 +92,13 @@ def test_an_item_leaves_nothing_to_the_servers_choice() -> None:
     monitored(fake, subscription, server())
     asked = fake.created[0].RequestedParameters
     assert (asked.SamplingInterval, asked.QueueSize, asked.DiscardOldest) == (250.0, 240, True)
+
+
+def test_an_item_may_have_an_interval_of_its_own() -> None:
+    fake, subscription = Fake(), made("T1", "T2")
+    subscription.table.items[2] = replace(subscription.table.items[2], sampling_ms=1000)
+    monitored(fake, subscription, server())
+    assert [one.RequestedParameters.SamplingInterval for one in fake.created] == [250.0, 1000.0]
 
 
 def test_items_go_in_chunks_that_the_server_bears() -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from streamforge.adapters import subscriber
-from streamforge.adapters.base import AdapterConfig, Batch, Device, Inbox, Refused, ReportRule, SignalRule, Subscriber
+from streamforge.adapters.base import (
+    AdapterConfig,
+    Batch,
+    Device,
+    Inbox,
+    Refused,
+    ReportRule,
+    SignalRule,
+    Subscriber,
+    silence,
+)
 from streamforge.adapters.epochs import Epochs
 from streamforge.adapters.link import Link
 from streamforge.adapters.outbox import Outbox
@@ -259,6 +269,22 @@ def test_assets_that_turn_up_by_themselves_are_listed(bench: Bench) -> None:
     devices = bench.unit.health().details["devices"]
     assert [(one["asset_id"], one["state"]) for one in devices] == [("tank", "CONNECTING"), ("other", "ONLINE")]
     assert bench.unit.status().startswith("1 of 2 devices send")
+
+
+def test_a_device_that_sends_has_its_requests_errors_by_kind_and_last_success(bench: Bench) -> None:
+    bench.radio.script = [
+        batch(1.0),
+        silence("tank", NAMES, "BadOutOfService"),
+        silence("other", NAMES, "no_signal: 5 s"),
+    ]
+    bench.until(lambda: bench.radio.put == 3)
+    lines = bench.unit.metrics.text().decode().splitlines()
+    assert 'streamforge_device_requests_total{device="tank"} 2.0' in lines
+    assert 'streamforge_device_errors_total{device="tank",kind="BadOutOfService"} 1.0' in lines
+    assert 'streamforge_device_errors_total{device="other",kind="no_signal"} 1.0' in lines
+    tank, other = bench.unit.health().details["devices"]
+    assert (tank["state"], tank["last_error"]) == ("ONLINE", "BadOutOfService")
+    assert tank["last_success_us"] > other["last_success_us"] == 0, "what is BAD is no success"
 
 
 def test_rules_of_assets_that_turn_up_are_the_adapters(bench: Bench) -> None:
