@@ -10,7 +10,7 @@ usage() {
 ./build-image.sh demo [--check] [--minutes N] [--live] boot it with a simulated plant; Ctrl-C ends it
 ./build-image.sh test [--slow] [PYTEST ARGS]          the whole test suite
 ./build-image.sh bench ...                            streamforge bench ... with a throw-away broker
-./build-image.sh campaign [--cuts N] [--kills N] ...  many faults, and the table of what was lost (docs/testing.md)
+./build-image.sh campaign [frames] [--cuts N] ...     many faults, or mutated frames, and a table (docs/testing.md)
 ./build-image.sh shell                                a root shell in the running demo
 TEXT
 }

@@ -17,7 +17,7 @@ from streamforge import __version__
 from streamforge.adapters.base import Adapter, AdapterConfig
 from streamforge.adapters.epochs import EpochCount, Epochs
 from streamforge.adapters.link import Link, Tail, correct_closed
-from streamforge.adapters.outbox import TELEMETRY, Outbox
+from streamforge.adapters.outbox import TELEMETRY, TOPIC_OF, Outbox
 from streamforge.adapters.signal_file import SignalFile
 from streamforge.bus.connection import Connection
 from streamforge.clock import ClockQuality
@@ -67,11 +67,14 @@ class AdapterComponent(ABC):
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped_said = 0
+        self._are_signals_said = False
         self._is_disk_said = False
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
         self.metrics.gauges("protocol", "What the protocol counts or measures", ("asset_id", "name"), adapter.figures)
+        text = "Alarms, events and dead letters that were let go: no room in memory, or too large for the log"
+        self.metrics.counters("signals_dropped_total", text, ("topic",), self._dropped_signals)
 
     @abstractmethod
     def _begin_work(self, outbox: Outbox) -> None:
@@ -158,6 +161,9 @@ class AdapterComponent(ABC):
         if outbox.dropped > self._dropped_said:
             self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
             self._dropped_said = outbox.dropped
+        if outbox.dropped_signals and not self._are_signals_said:
+            self._are_signals_said = True
+            _log.warning("signals_dropped", topics=sorted(outbox.dropped_signals))
 
     async def _keep_link(self) -> None:
         while True:
@@ -180,7 +186,7 @@ class AdapterComponent(ABC):
         oldest = outbox.oldest_signals() if outbox is not None else {}
         return self._link.own_signals(outbox.epoch, oldest) if outbox is not None and oldest else {}
 
-    def _is_tail_enough(self, tail: Tail) -> bool:
+    def _is_tail_enough(self, tail: Tail, _looked: int) -> bool:
         """Without an epoch of its own the adapter must find its last; else, the oldest record it is not sure of."""
         outbox = self._outbox
         if outbox is None:
@@ -251,6 +257,8 @@ class AdapterComponent(ABC):
             parts.append(f"readings wait in memory: {full}")
         elif reason := self._broker_reason():
             parts.append(f"waiting for the broker: {reason}")
+        if counts := [f"{count:.0f} of {topic}" for (topic, *_), count in self._dropped_signals().items() if count]:
+            parts.append(f"lost since the start, there was no room: {', '.join(counts)}")
         return "; ".join(parts)
 
     def health(self) -> Health:
@@ -276,6 +284,11 @@ class AdapterComponent(ABC):
             return list(self._epochs.closed)
         noted = self._epochs.current or EpochCount(epoch=outbox.epoch)
         return [*self._epochs.closed, replace(noted, read=outbox.read, dropped=outbox.dropped)]
+
+    def _dropped_signals(self) -> dict[tuple[str, ...], float]:
+        """Topic -> alarms, events or dead letters that were let go."""
+        counts = self._outbox.dropped_signals if self._outbox else {}
+        return {(topic,): float(counts.get(topic, 0)) for topic in TOPIC_OF.values()}
 
     def _waiting_bytes(self) -> float:
         return float(self._outbox.unacknowledged_bytes) if self._outbox else 0.0

@@ -59,6 +59,11 @@ class Epochs:
         return last + 1
 
     @property
+    def was_ended(self) -> bool:
+        """Whether the epoch before this one left nothing on its way to the log, or there was none."""
+        return not self.closed or self.closed[-1].promised == self.closed[-1].read
+
+    @property
     def promised(self) -> int:
         """How many readings of this epoch may be handed to the log before `count` is called again."""
         return self.current.promised if self.current is not None else 0

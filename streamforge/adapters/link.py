@@ -70,19 +70,21 @@ class Link:
         self.backoff.reset()
         self._producer = producer
 
-    def own_tail(self, is_enough: Callable[[Tail], bool], see: Callable[[ReadingBatch], None]) -> Tail:
+    def own_tail(self, is_enough: Callable[[Tail, int], bool], see: Callable[[ReadingBatch], None]) -> Tail:
         """This adapter's newest records on the log, from as far back as `is_enough` asks or the log goes.
 
-        `see` is shown each of them.
+        It is told what was found, and how many records of this partition were looked at. `see` is shown each found.
         """
         reader = Reader(self._connection)
         try:
             found: Tail = {}
             for place in reader.partitions(TELEMETRY):
+                looked = 0
                 for stretch in reader.backwards(place, TAIL_RECORDS):  # other adapters' records stand between ours
                     for fetched in stretch:
+                        looked += 1
                         _note(found, fetched.value, self._adapter_id, see)
-                    if is_enough(found):
+                    if is_enough(found, looked):
                         break
             return found
         finally:

@@ -1,4 +1,4 @@
-"""`streamforge probe modbus HOST`: which units answer, which registers they have, and what stands there in every type.
+"""`streamforge probe modbus HOST | PORT`: which units answer, which registers they have, in every type.
 
 It only reads. How the registers are shown is in `modbus_sight`.
 """
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from streamforge.adapters.byte_stream import TcpStream
 from streamforge.adapters.modbus_failures import Failure
 from streamforge.adapters.modbus_framing import MbapFraming
-from streamforge.adapters.modbus_link import Link, Patience
+from streamforge.adapters.modbus_link import LineTiming, Link, Patience
 from streamforge.adapters.modbus_question import Question
+from streamforge.adapters.modbus_rtu_config import LineSource
+from streamforge.adapters.modbus_rtu_framing import RtuFraming
 from streamforge.adapters.modbus_sight import Values, tables_of, toml_of
 from streamforge.adapters.modbus_tcp_config import MODBUS_PORT
 from streamforge.adapters.probing import Finding
 from streamforge.adapters.registers import Table, parse_address
+from streamforge.adapters.serial_port import Parity, SerialPort
 from streamforge.errors import NotConnected
 
 MOST_UNITS, MOST_REGISTERS = 247, 2_000
@@ -35,7 +38,7 @@ class Span:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What a person says of the device."""
-    parser.add_argument("host", help="HOST or HOST:PORT")
+    parser.add_argument("host", help="HOST, HOST:PORT, or a serial port: /dev/serial/by-id/...")
     parser.add_argument("--units", default="1-10", help="unit ids to try, for example 1-32 or 1,3,17 (default: 1-10)")
     parser.add_argument(
         "--at",
@@ -44,14 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="registers to look at, for example HR0:50 (default: the first 20 of all)",
     )
     parser.add_argument("--timeout-ms", type=int, default=500)
+    line = parser.add_argument_group("of a serial line")
+    line.add_argument("--baud", type=int, default=19_200)
+    line.add_argument("--parity", choices=[one.value for one in Parity], default=Parity.EVEN.value)
+    line.add_argument("--stop-bits", type=int, choices=(1, 2), default=1)
 
 
 async def probe(given: argparse.Namespace) -> Finding:
     """Look. Raises ValueError for what cannot be meant, NotConnected where nobody is there."""
-    host, _, port = given.host.partition(":")
     units, spans = _numbers(given.units), [_span(text) for text in given.at or ("HR0:20", "IR0:20", "CO0:20", "DI0:20")]
-    # Silent units are what a scan is full of: they are no sign that the connection is gone.
-    link = Link(TcpStream(host, int(port or MODBUS_PORT)), MbapFraming(), is_silence_loss=False)
+    link, head = _way(given)
     look = _Look(link, given.timeout_ms / 1000)
     try:
         found = {unit: values for unit in units if (values := await look.unit(unit, spans)) is not None}
@@ -62,8 +67,27 @@ async def probe(given: argparse.Namespace) -> Finding:
     return Finding(
         summary=f"{link.address}: {len(found)} of {len(units)} units answer: {', '.join(map(str, found))}",
         tables=tables_of(found),
-        toml=toml_of(host, int(port or MODBUS_PORT), found),
+        toml=toml_of(head, found),
     )
+
+
+def _way(given: argparse.Namespace) -> tuple[Link, str]:
+    """The way to the units, and how a configuration begins that takes it.
+
+    Silent units are what a scan is full of: they are no sign that the connection is gone.
+    """
+    if given.host.startswith("/"):
+        line = LineSource(port=given.host, baud_rate=given.baud, parity=Parity(given.parity), stop_bits=given.stop_bits)
+        timing = LineTiming(character_seconds=line.character_seconds, quiet_seconds=line.quiet_seconds)
+        head = (
+            f'protocol = "modbus_rtu"\n\n[source]\nport = "{line.port}"\nbaud_rate = {line.baud_rate}\n'
+            f'parity = "{line.parity.value}"\nstop_bits = {line.stop_bits}'
+        )
+        return Link(SerialPort(line), RtuFraming(), timing=timing, is_silence_loss=False), head
+    host, _, text = given.host.partition(":")
+    port = int(text or MODBUS_PORT)
+    head = f'protocol = "modbus_tcp"\n\n[source]\nhost = "{host}"\nport = {port}'
+    return Link(TcpStream(host, port), MbapFraming(), is_silence_loss=False), head
 
 
 class _Look:

@@ -78,9 +78,9 @@ def _whole(pair: bytes, order: Order) -> str:
     return str(int.from_bytes(_ordered(pair, order), "big")) if pair else ""
 
 
-def toml_of(host: str, port: int, found: dict[int, Values]) -> str:
-    """Every register found as uint16, to be renamed and typed."""
-    lines = [f'protocol = "modbus_tcp"\n\n[source]\nhost = "{host}"\nport = {port}']
+def toml_of(head: str, found: dict[int, Values]) -> str:
+    """Every register found as uint16, to be renamed and typed; `head` says where."""
+    lines = [head]
     for unit, by_table in found.items():
         rows = [(table, at) for table, values in by_table.items() for at in sorted(values)]
         if rows:

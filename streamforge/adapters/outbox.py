@@ -40,7 +40,7 @@ class Outbox:
         self._count = 0
         self.acknowledged = 0
         self.dropped = 0
-        self.dropped_signals = 0
+        self.dropped_signals: Counter[str] = Counter()  # topic -> alarms, events, dead letters
 
     @property
     def read(self) -> int:
@@ -128,14 +128,15 @@ class Outbox:
     def _add(self, topic: str, entry: Entry) -> None:
         self._lanes[topic].put(entry)
         while self.unacknowledged_bytes > self._most_bytes:
-            oldest = next((found for lane in self._lanes.values() if (found := lane.drop_oldest())), None)
+            oldest = next(((topic, one) for topic, lane in self._lanes.items() if (one := lane.drop_oldest())), None)
             if oldest is None:
                 return
-            self._dropped(oldest)
+            self._dropped(*oldest)
 
-    def _dropped(self, entry: Entry) -> None:
+    def _dropped(self, topic: str, entry: Entry) -> None:
         self.dropped += entry.readings
-        self.dropped_signals += not entry.readings
+        if topic != TELEMETRY:
+            self.dropped_signals[topic] += 1
 
     def pump(self, sender: Sender, partitions: int) -> None:
         """Hand over what waits, as far as the bound on what is in flight allows.
@@ -144,7 +145,7 @@ class Outbox:
         """
         for topic in reversed(ORDER):
             for entry in self._lanes[topic].pump(sender, partitions):
-                self._dropped(entry)
+                self._dropped(topic, entry)
                 entry.done()  # a peer that waits for it would wait for ever
 
     def settle(self) -> int:

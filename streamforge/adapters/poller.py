@@ -38,6 +38,11 @@ class PollerComponent(AdapterComponent):
         register(self.metrics, self._records)
         self._reporters = {device.key: reporter_of(device) for device in self._devices}
         self._peers: dict[str, Peer] = {}
+        self._grids = {device.key: Grid(interval_seconds=device.interval_seconds) for device in self._devices}
+        self.metrics.counters(
+            "poll_overruns_total", "Scans left out: the one before was not done", ("device",),
+            lambda: {(key,): grid.overruns for key, grid in self._grids.items()},
+        )  # fmt: skip
 
     def _begin_work(self, outbox: Outbox) -> None:
         for device in self._devices:
@@ -46,7 +51,8 @@ class PollerComponent(AdapterComponent):
         offsets = phases([device.interval_seconds for device in self._devices])
         start = time.monotonic()
         for device, offset in zip(self._devices, offsets, strict=True):
-            grid = Grid(interval_seconds=device.interval_seconds, phase_seconds=start + offset)
+            grid = self._grids[device.key]
+            grid.phase_seconds = start + offset
             self._start(self._poll_forever(device, grid, outbox))
 
     def _add_peer(self, device: Device) -> None:

@@ -14,10 +14,12 @@ from streamforge.adapters.base import Batch
 from streamforge.adapters.deadband import part, part_of_names
 from streamforge.model import Names, ReadingBatch, Value
 
-MOST_READINGS = 20_000
+# Of the newest; each is a number of some 70 bytes, for SECONDS.
+MOST_READINGS = 100_000
 # What was not acknowledged comes first: after so long, everything is new.
 SECONDS = 60.0
-# As many as a peer may have under way; what was taken before these is acknowledged for certain.
+# As many records as are handed to the log before the oldest is acknowledged (lane.MOST_IN_FLIGHT), so of what a killed
+# process wrote no more was not told to the peer; and as many as a peer may have under way.
 MOST_BATCHES = 2_000
 
 
@@ -35,16 +37,28 @@ class Repeats:
     """`saw` what stands on the log at the start, `took` what came; `without` tells what of a batch is new."""
 
     def __init__(self) -> None:
-        self._standing: set[tuple[str, str, int, Value]] = set()
+        self._standing: set[int] = set()
         self._recent: deque[_Taken] = deque(maxlen=MOST_BATCHES)
+        self._seen: list[ReadingBatch] = []
         self._ends_seconds = 0.0
         self.count = 0
 
     def saw(self, record: ReadingBatch) -> None:
-        """A record of this adapter's."""
+        """A record of this adapter's, in any order; remembered from `met` on."""
         if record.device_times_us:
-            values, others, times = record.values, record.others, record.device_times_us
-            self._add(_Taken(record.source.asset_id, record.names, values, others, times))
+            self._seen.append(record)
+        if len(self._seen) > 2 * MOST_BATCHES:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._seen = sorted(self._seen, key=lambda record: (record.epoch, record.seq))[-MOST_BATCHES:]
+
+    def met(self) -> None:
+        """All that stands there was seen: the newest may come again."""
+        self._cut()
+        while self._seen:
+            one = self._seen.pop()
+            self._add(_Taken(one.source.asset_id, one.names, one.values, one.others, one.device_times_us))
 
     def took(self, batch: Batch) -> None:
         """A batch of a peer's; remembered until it matters, without what it is done for."""
@@ -52,7 +66,7 @@ class Repeats:
             self._recent.append(_Taken(batch.asset_id, batch.names, batch.values, batch.others, batch.device_times_us))
 
     def lost(self) -> None:
-        """The connection is gone: what was taken last may come again."""
+        """The connection is gone: what was taken last may come again, the newest first if not all can be kept."""
         self._ends_seconds = 0.0
         while self._recent:
             self._add(self._recent.pop())
@@ -64,7 +78,7 @@ class Repeats:
         for index, parameter in enumerate(taken.names.parameters):
             if time_us := times[index] if len(times) > 1 else times[0]:
                 value = taken.others.get(index, taken.values[index])
-                self._standing.add((taken.asset_id, parameter, time_us, value))
+                self._standing.add(_mark(taken.asset_id, parameter, time_us, value))
 
     def without(self, batch: Batch, now_seconds: float) -> Batch | None:
         """The new part of a batch; the same object where all is, None where nothing is."""
@@ -83,4 +97,9 @@ class Repeats:
         times = batch.device_times_us
         time_us = (times[index] if len(times) > 1 else times[0]) if times else 0
         value = batch.others.get(index, batch.values[index])
-        return bool(time_us) and (batch.asset_id, batch.names.parameters[index], time_us, value) in self._standing
+        return bool(time_us) and _mark(batch.asset_id, batch.names.parameters[index], time_us, value) in self._standing
+
+
+def _mark(asset_id: str, parameter: str, time_us: int, value: Value) -> int:
+    """What a reading is known by: 64 bits, a quarter of the memory of what they are made of."""
+    return hash((asset_id, parameter, time_us, value))

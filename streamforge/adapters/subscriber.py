@@ -17,7 +17,7 @@ from streamforge.adapters.link import Tail
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, Peer
 from streamforge.adapters.push_report import PushReporter
-from streamforge.adapters.repeats import Repeats
+from streamforge.adapters.repeats import MOST_BATCHES, Repeats
 from streamforge.bus.connection import Connection
 from streamforge.clock import now_us
 from streamforge.errors import NotConnected
@@ -29,6 +29,8 @@ _log = Log("adapter")
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 LOOK_SECONDS = 1.0
 NO_SIGNAL = "no_signal"
+# So many records of all adapters, at least, are looked through for those of a process that was killed: 1 s of work.
+MOST_LOOKED = 50_000
 # So many assets that turn up by themselves are listed, however many there are.
 MOST_DEVICES = 1_000
 _NO_NAMES = names((), (), b"")
@@ -80,9 +82,29 @@ class SubscriberComponent(AdapterComponent):
         if self._adapter.can_wait and not self._met.is_set():
             self._repeats.saw(record)
 
+    def _is_tail_enough(self, tail: Tail, looked: int) -> bool:
+        """After a kill: as many of its own records as may have been on their way, if they stand so near to the end."""
+        return super()._is_tail_enough(tail, looked) and (
+            not self._adapter.can_wait
+            or self._met.is_set()
+            or self._epochs.was_ended
+            or sum(map(len, tail.values())) >= MOST_BATCHES
+            or looked >= MOST_LOOKED
+        )
+
     def _meet_log(self, tail: Tail, signals: Mapping[str, Container[int]]) -> None:
+        if self._adapter.can_wait and not self._met.is_set():
+            self._repeats.met()
+            self._say_what_is_not_known(tail)
         super()._meet_log(tail, signals)
         self._met.set()
+
+    def _say_what_is_not_known(self, tail: Tail) -> None:
+        """Killed, and others have written so much since that its last records were not found."""
+        before = self._epochs.closed[-1:]
+        if before and not self._epochs.was_ended and before[0].read and before[0].epoch not in tail:
+            self.metrics.errors.labels(stage="tail", type="not_found").inc()
+            _log.warning("own_records_not_found", epoch=before[0].epoch)
 
     def _begin_work(self, outbox: Outbox) -> None:
         self._box = outbox

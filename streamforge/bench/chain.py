@@ -92,10 +92,13 @@ def _start(site: Site, load: Load) -> dict[str, str]:
 
 def adapter_toml(load: Load, port: int) -> str:
     """The configuration of the measured adapter: INT16 holding registers from 0 on each unit id."""
-    head = (
-        f'poll_interval_ms = {load.interval_ms}\npipeline_id = "bench"\n\n[source]\nhost = "127.0.0.1"\nport = {port}\n'
-    )
-    return head + "".join(_device_toml(number, load.registers) for number in range(1, load.devices + 1))
+    return unit_toml(str(port), devices=load.devices, registers=load.registers, interval_ms=load.interval_ms)
+
+
+def unit_toml(port: str, *, devices: int, registers: int, interval_ms: int) -> str:
+    """A modbus-tcp configuration: so many INT16 holding registers from 0 on each unit id from 1."""
+    head = f'poll_interval_ms = {interval_ms}\npipeline_id = "bench"\n\n[source]\nhost = "127.0.0.1"\nport = {port}\n'
+    return head + "".join(_device_toml(number, registers) for number in range(1, devices + 1))
 
 
 def _device_toml(number: int, registers: int) -> str:

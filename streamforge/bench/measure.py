@@ -1,10 +1,11 @@
 """What a process costs, and what the disk is asked: figures from /proc."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SCHEDULER = 2
 # Columns of /proc/diskstats after the name (Linux Documentation/admin-guide/iostats.rst).
 _FLUSHES_COLUMN = 18
 
@@ -19,9 +20,13 @@ class Usage:
 
 def usage(pid: int) -> Usage:
     """Of one process, its threads included, its children not. Raises OSError when it is gone."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return Usage(cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICKS, rss_bytes=pages * os.sysconf("SC_PAGE_SIZE"))
+    return Usage(cpu_seconds=time.clock_gettime(_cpu_clock(pid)), rss_bytes=pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _cpu_clock(pid: int) -> int:
+    """The process's own clock, as clock_getcpuclockid(3) makes its number; /proc has no more than ticks of 10 ms."""
+    return ~pid << 3 | _SCHEDULER
 
 
 def device_flushes(path: Path) -> int | None:

@@ -13,6 +13,7 @@ import tty
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 from streamforge.adapters.modbus_config import RegisterRow, UnitRow
 from streamforge.adapters.modbus_rtu import ModbusRtu
@@ -88,8 +89,7 @@ async def _read(source: LineSource, registers: int, seconds: float) -> LineFigur
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     await modbus.close()
     requests = scans * REQUESTS_A_SCAN
-    characters = REQUEST_BYTES + _ANSWER_BYTES + 2 * registers
-    theory = requests * (characters * source.character_seconds + 2 * source.quiet_seconds)
+    theory = requests * theory_seconds(source, registers)
     return LineFigures(
         baud_rate=source.baud_rate,
         registers=registers,
@@ -97,6 +97,20 @@ async def _read(source: LineSource, registers: int, seconds: float) -> LineFigur
         requests_per_second=requests / took,
         cpu_us_per_request=cpu / requests * 1_000_000,
     )
+
+
+def theory_seconds(source: LineSource, registers: int) -> float:
+    """What a request for so many registers takes at least: its characters, the answer's, the silence before each."""
+    characters = REQUEST_BYTES + _ANSWER_BYTES + 2 * registers
+    return characters * source.character_seconds + 2 * source.quiet_seconds
+
+
+def serve_line(path: Path, baud_rate: int, registers: int) -> None:
+    """Be the far end of a line under that name, for requests of so many registers, until killed."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    path.symlink_to(os.ttyname(slave))
+    _far_end(master, LineSource(port=str(path), baud_rate=baud_rate), registers)
 
 
 def _far_end(master: int, source: LineSource, registers: int) -> None:

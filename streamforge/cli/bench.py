@@ -1,8 +1,9 @@
-"""`streamforge bench chain | line`: measures the whole chain beside a throw-away broker, or a serial line."""
+"""`streamforge bench chain | adapters | line`: measures the chain, each adapter, or a serial line on this machine."""
 
 import sys
 
 USAGE = """usage: streamforge bench chain [--seconds N] [--points N] [--interval MS]
+       streamforge bench adapters [--seconds N] [--only NAME]
        streamforge bench line [--seconds N]"""
 
 
@@ -13,9 +14,17 @@ def run(arguments: list[str]) -> int:
         from streamforge.bench.chain import run as chain
 
         return chain(arguments[1:])
+    if name == "adapters":
+        from streamforge.bench.adapters import run as adapters
+
+        return adapters(arguments[1:])
     if name == "line":
         from streamforge.bench.serial_line import run as line
 
         return line(arguments[1:])
+    if name == "peer":  # the far end of a load, which `adapters` starts
+        from streamforge.bench.peer import run as peer
+
+        return peer(arguments[1:])
     print(USAGE, file=sys.stderr)
     return 2

@@ -1,12 +1,41 @@
 """Frames that a line or a hostile peer may bring: mutated good ones, from a seed."""
 
+import json
+import os
 import random
 import resource
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-FEW, MANY = 3_000, 1_000_000
+import pytest
+
+# How many `tests.faults.frames` asks for, and the file to which it has what was seen written.
+COUNT, SEEN = "STREAMFORGE_FRAMES", "STREAMFORGE_FRAMES_SEEN"
+FEW, MANY = 3_000, int(os.environ.get(COUNT, "1000000"))
+# For a parameter `count`: a few in each run of the suite, many on request.
+FEW_AND_MANY = (FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]))
 # What a mutation campaign may leave behind: allocator slack, no growth with the number of frames.
 SLACK_KIBIBYTES = 8_192
+# A frame that takes the processor for longer is as good as one that never ends.
+STUCK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milled:
+    """What a campaign saw; memory is the most that its process has had, after a tenth of the frames and at the end."""
+
+    frames: int
+    stuck: int
+    slowest_seconds: float
+    before_kibibytes: int
+    after_kibibytes: int
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether memory grew with the number of frames."""
+        return self.after_kibibytes - self.before_kibibytes >= SLACK_KIBIBYTES
 
 
 def mutations(good: Sequence[bytes], count: int, seed: int = 1) -> Iterator[bytes]:
@@ -42,10 +71,33 @@ def peak_kibibytes() -> int:
 
 
 def campaign(good: Sequence[bytes], count: int, take: Callable[[bytes], None]) -> None:
-    """Feed so many mutations; what `take` raises fails the test, and so does memory that grows with the count."""
-    for one in mutations(good, count // 10):
-        take(one)
+    """Feed so many mutations; what `take` raises fails the test, and so does a frame that takes too long.
+
+    So does memory that grows with the count.
+    """
+    first, stuck_first = _feed(mutations(good, count // 10), take)
     settled = peak_kibibytes()
-    for one in mutations(good, count - count // 10, seed=2):
+    rest, stuck_rest = _feed(mutations(good, count - count // 10, seed=2), take)
+    seen = Milled(
+        frames=count,
+        stuck=stuck_first + stuck_rest,
+        slowest_seconds=max(first, rest),
+        before_kibibytes=settled,
+        after_kibibytes=peak_kibibytes(),
+    )
+    if SEEN in os.environ:
+        with Path(os.environ[SEEN]).open("a") as file:
+            file.write(json.dumps(asdict(seen)) + "\n")
+    assert seen.stuck == 0
+    assert not seen.has_grown
+
+
+def _feed(frames: Iterator[bytes], take: Callable[[bytes], None]) -> tuple[float, int]:
+    """The most seconds of processor time that a frame took, and how many took too long."""
+    slowest, stuck = 0.0, 0
+    for one in frames:
+        began = time.thread_time()
         take(one)
-    assert peak_kibibytes() - settled < SLACK_KIBIBYTES
+        took = time.thread_time() - began
+        slowest, stuck = max(slowest, took), stuck + (took > STUCK_SECONDS)
+    return slowest, stuck

@@ -1,6 +1,7 @@
 """The connection, against servers that are wrong on purpose: only a right answer is data, and nothing is written."""
 
 import asyncio
+from contextlib import suppress
 from socket import gaierror
 
 import pytest
@@ -205,6 +206,35 @@ def test_an_absent_device_is_named_with_host_port_and_reason(unused_tcp_port: in
                 await modbus.poll(modbus.devices[0])
 
     asyncio.run(main())
+
+
+def test_no_request_is_sent_before_the_one_before_it_is_answered() -> None:
+    """There are devices that answer only one of several requests that are under way."""
+    early: list[bytes] = []
+    answered = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                request = await reader.readexactly(12)
+                with suppress(TimeoutError):
+                    early.append(await asyncio.wait_for(reader.read(12), 0.005))
+                writer.write(right(request))
+                answered += 1
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        tags = [RegisterRow(param=f"p{at}", at=f"HR{at}") for at in (0, 500, 1000)]
+        devices = [pump(*tags, unit_id=unit, asset_id=f"a{unit}") for unit in (1, 2, 3)]
+        async with adapter(config(server.sockets[0].getsockname()[1], *devices)) as modbus:
+            await modbus.connect(modbus.devices[0])
+            await asyncio.gather(*(modbus.poll(device) for device in modbus.devices))
+        server.close()
+
+    asyncio.run(main())
+    assert (early, answered) == ([], 9)
 
 
 def test_only_reading_functions_ever_reach_the_wire() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamforge.adapters import modbus_probe
+from streamforge.adapters.modbus_rtu_config import ModbusRtuConfig
 from streamforge.adapters.modbus_sight import tables_of
 from streamforge.adapters.modbus_tcp_config import ModbusTcpConfig
 from streamforge.adapters.probing import Finding
@@ -17,6 +18,8 @@ from streamforge.cli import probe
 from streamforge.config import load
 from streamforge.errors import NotConnected
 from tests.adapters.peers import Behaviour, Reply, exception, hostile, right
+from tests.adapters.serial_lines import Sends, line
+from tests.adapters.serial_lines import right as right_rtu
 
 
 def given(host: str, *words: str) -> argparse.Namespace:
@@ -84,6 +87,24 @@ def test_a_register_stands_in_every_type() -> None:
     )  # fmt: skip
     assert table.rows[0][3] == "-2"
     assert table.rows[2][4:10] == ("",) * 6, "there is no register after it"
+
+
+def test_a_serial_line_is_probed_the_same_and_the_configuration_is_modbus_rtu(tmp_path: Path) -> None:
+    def only_unit_2(request: bytes) -> Sends:
+        return right_rtu(request) if request[0] == 2 else []
+
+    async def main() -> tuple[Finding, list[bytes]]:
+        async with line(tmp_path, only_unit_2) as far:
+            words = ("--units", "1-3", "--at", "HR7:2", "--baud", "115200", "--parity", "N", "--timeout-ms", "50")
+            return await modbus_probe.probe(given(str(far.path), *words)), far.requests
+
+    finding, requests = asyncio.run(main())
+    assert finding.summary.endswith("1 of 3 units answer: 2")
+    assert [row[:3] for row in finding.tables[0].rows] == [("HR7", "0007", "7"), ("HR8", "0008", "8")]
+    assert {request[1] for request in requests} == {3}
+    (tmp_path / "found.toml").write_text(finding.toml)
+    found = load(tmp_path / "found.toml", ModbusRtuConfig)
+    assert (found.source.baud_rate, found.source.parity.value, found.devices[0].unit_id) == (115_200, "N", 2)
 
 
 def test_where_nobody_answers_it_says_so() -> None:

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from streamforge.adapters.base import Batch
-from streamforge.adapters.repeats import MOST_READINGS, SECONDS, Repeats
+from streamforge.adapters.repeats import MOST_BATCHES, SECONDS, Repeats
 from streamforge.model import ReadingBatch, Source, names
 
 NAMES = names(("flow", "state"), ("m3/h", ""), b"\x00\x03")
@@ -24,6 +26,7 @@ SAME = Batch(asset_id="pump", names=NAMES, values=(1.5, float("nan")), others={1
 def repeats() -> Repeats:
     made = Repeats()
     made.saw(STANDING)
+    made.met()
     return made
 
 
@@ -63,11 +66,25 @@ def test_after_a_while_everything_is_new() -> None:
     assert made.without(SAME, 101.0 + SECONDS) is SAME
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_what_is_remembered_is_bounded_and_the_newest_whatever_the_order_in_which_it_was_seen() -> None:
+    made, numbers = Repeats(), list(range(1, 3 * MOST_BATCHES + 1))
+    newest, oldest = numbers[MOST_BATCHES:], numbers[:MOST_BATCHES]
+    for number in (*newest, *oldest):
+        made.saw(replace(STANDING, seq=number, device_times_us=(number,)))
+    made.met()
+    assert made.without(replace(SAME, device_times_us=(numbers[-1],)), 0.0) is None
+    assert made.without(replace(SAME, device_times_us=(numbers[-MOST_BATCHES],)), 0.0) is None
+    assert made.without(replace(SAME, device_times_us=(numbers[-MOST_BATCHES] - 1,)), 0.0) is not None
+
+
+def test_of_wide_records_the_newest_readings_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamforge.adapters.repeats.MOST_READINGS", 10)
     made = Repeats()
-    for time_us in range(1, MOST_READINGS + 100):
-        made.saw(replace(STANDING, device_times_us=(time_us,)))
-    assert made.without(replace(SAME, device_times_us=(MOST_READINGS + 50,)), 0.0) is not None
+    for number in range(1, 100):
+        made.saw(replace(STANDING, seq=number, device_times_us=(number,)))
+    made.met()
+    assert made.without(replace(SAME, device_times_us=(99,)), 0.0) is None
+    assert made.without(replace(SAME, device_times_us=(1,)), 0.0) is not None
 
 
 def test_what_was_taken_before_a_connection_was_lost_may_come_again() -> None:

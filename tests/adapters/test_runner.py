@@ -18,7 +18,7 @@ from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.poller import PollerComponent
 from streamforge.bus.connection import Connection
 from streamforge.health import State
-from streamforge.model import names
+from streamforge.model import DeadLetter, names
 from streamforge.pressure import Gate, Pressure
 
 DEVICE = Device(key="pump", asset_id="pump", interval_seconds=0.0, names=names(("speed",), ("rpm",), b"\x00"))
@@ -130,5 +130,52 @@ def test_while_the_disk_is_full_readings_wait_in_memory(tmp_path: Path) -> None:
         began = time.monotonic()
         component.drain(began + 5.0)
         assert time.monotonic() - began < 3.0
+    finally:
+        component.close()
+
+
+@pytest.mark.timeout(20)
+def test_alarms_events_and_dead_letters_that_had_no_room_are_told(tmp_path: Path) -> None:
+    Epochs(tmp_path, "line").begin()
+    nowhere = Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x")
+    component = PollerComponent(Quick(AdapterConfig()), "test", "line", connection=nowhere, state_directory=tmp_path)
+    component.open()
+    try:
+        assert b'streamforge_signals_dropped_total{topic="alarms.raw"} 0.0' in component.metrics.text()
+        assert "lost" not in component.status()
+        component._outbox = small = Outbox(component._source, 1, most_bytes=100)
+        for number in range(3):
+            small.put_signal(letter(number), "pump")
+        component.step(threading.Event())
+        assert b'streamforge_signals_dropped_total{topic="dlq.telemetry"} 3.0' in component.metrics.text()
+        assert component.status().endswith("lost since the start, there was no room: 3 of dlq.telemetry")
+    finally:
+        component.close()
+
+
+def letter(number: int) -> DeadLetter:
+    return DeadLetter(topic="test:pump", partition=0, offset=number, time_us=1, reason="odd", payload=bytes(100))
+
+
+class Slow(Quick):
+    """A device that takes more than twice its interval."""
+
+    async def poll(self, device: Device) -> Batch:
+        await asyncio.sleep(2.5 * device.interval_seconds)
+        return await super().poll(device)
+
+
+@pytest.mark.timeout(20)
+def test_scans_that_a_slow_device_leaves_no_time_for_are_left_out_and_counted(tmp_path: Path) -> None:
+    Epochs(tmp_path, "line").begin()
+    nowhere = Connection(bootstrap="127.0.0.1:1", username="x", password="x", client_id="x")
+    component = PollerComponent(Slow(AdapterConfig()), "test", "line", connection=nowhere, state_directory=tmp_path)
+    component.open()
+    try:
+        assert b'streamforge_poll_overruns_total{device="pump"} 0.0' in component.metrics.text()
+        for _ in range(3):
+            component.step(threading.Event())
+        (line,) = [one for one in component.metrics.text().splitlines() if one.startswith(b"streamforge_poll_overruns")]
+        assert float(line.split()[-1]) >= 2
     finally:
         component.close()

@@ -24,6 +24,12 @@ METRICS = (
     'streamforge_records_dropped_total{intentional="true"}', 'streamforge_records_dropped_total{intentional="false"}',
     "streamforge_connected", "streamforge_last_success_timestamp_seconds", "# TYPE streamforge_errors_total counter",
 )  # fmt: skip
+ADAPTERS_METRICS = (
+    *(f"# TYPE streamforge_device_{name} " for name in (
+        "requests_total", "errors_total", "request_seconds_total", "latency_seconds", "last_success_timestamp_seconds",
+    )),
+    'streamforge_signals_dropped_total{topic="alarms.raw"} 0.0', "streamforge_waiting_bytes",
+)  # fmt: skip
 LIBRARIES = {
     "pymodbus": "modbus", "asyncua": "opcua", "paho": "mqtt", "serial": "serial", "psycopg": "sql",
     "bottle": "web",
@@ -134,7 +140,8 @@ def test_a_unit_lives_as_the_contract_says(site: Site, manager: Manager, unit: U
     assert health["status"]
     assert health["details"]["kind"] == unit.role.value
     metrics = site.metrics(unit.name)
-    assert [name for name in METRICS if name not in metrics] == []
+    wanted = METRICS + (ADAPTERS_METRICS if unit.role is Role.ADAPTER else ())
+    assert [name for name in wanted if name not in metrics] == []
     began = time.monotonic()
     assert site.stop(unit.name) == 0, site.logs()
     assert time.monotonic() - began < 10

@@ -1,5 +1,7 @@
 """`python -m tests.faults.campaign [--cuts N] [--kills N] ... [--seed S]`: many faults, and tables of what was seen.
 
+`... campaign frames` is another one, of frames changed at random (`frames.py`).
+
 What was judged stands in state files, one a subject; the same call goes on after the last one.
 """
 
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from streamforge.logs import set_up
 from tests.broker import CACHE
-from tests.faults import cuts
+from tests.faults import cuts, frames
 from tests.faults.cases import CASES
 from tests.faults.mounts import obstacle
 from tests.faults.rounds import Outcome
@@ -86,6 +88,8 @@ def _say(what: str, breaches: Sequence[str]) -> None:
 
 def main() -> int:
     """Run or go on; 0 = every promise was kept at every fault."""
+    if sys.argv[1:2] == ["frames"]:
+        return frames.main(sys.argv[2:])
     set_up()
     asked = arguments(sys.argv[1:])
     subjects = chosen(asked)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.repo.tree import ROOT, files
 
+FOLDER = re.compile(r"`(tests/cases/[\w-]+/\w+)`")
 CASE = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAMED = [(path, *found) for path in files() if path.suffix == ".md" for found in CASE.findall(path.read_text())]
 PROMISES = re.compile(r"^## What is promised.*?\n(.*?)^## ", re.DOTALL | re.MULTILINE)
@@ -43,6 +44,12 @@ def targets(line: str) -> list[str]:
 def test_every_case_that_a_document_names_exists(document: Path) -> None:
     gone = [f"{file}::{name}" for path, file, name in NAMED if path == document and name not in names_in(ROOT / file)]
     assert gone == []
+
+
+def test_every_case_folder_that_a_document_names_exists() -> None:
+    named = {folder for path in files() if path.suffix == ".md" for folder in FOLDER.findall(path.read_text())}
+    assert named
+    assert [folder for folder in sorted(named) if not (ROOT / folder).is_dir()] == []
 
 
 def test_the_page_of_proofs_names_some() -> None:

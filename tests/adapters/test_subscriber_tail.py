@@ -1,0 +1,38 @@
+"""How far back on the log a subscriber looks for what a peer may send again."""
+
+from pathlib import Path
+
+import pytest
+
+from streamforge.adapters.epochs import EpochCount
+from streamforge.adapters.repeats import MOST_BATCHES
+from streamforge.adapters.subscriber import MOST_LOOKED
+from tests.adapters.test_subscriber import Bench, Radio
+
+
+def test_after_a_kill_it_looks_back_for_as_many_records_as_may_have_been_on_their_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench = Bench(tmp_path)
+    bench.unit._epochs.closed[-1] = EpochCount(epoch=1, read=10, promised=1_010)
+    few, many = {1: dict.fromkeys(range(10), 0)}, {1: dict.fromkeys(range(MOST_BATCHES), 0)}
+    assert not bench.unit._is_tail_enough(few, 4_000)
+    assert bench.unit._is_tail_enough(many, 4_000)
+    assert bench.unit._is_tail_enough(few, MOST_LOOKED), "others have written that much"
+    bench.unit._epochs.closed[-1] = EpochCount(epoch=1, read=10, promised=10)
+    assert bench.unit._is_tail_enough(few, 4_000), "it had ended in order: nothing was on its way"
+    bench.unit.close()
+
+
+@pytest.mark.parametrize(("tail", "is_told"), [({}, True), ({1: {1: 5}}, False)])
+def test_a_killed_process_whose_records_are_not_found_says_that_some_may_be_doubled(
+    tail: dict[int, dict[int, int]], is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Radio, "can_wait", True)
+    bench = Bench(tmp_path)
+    bench.unit._epochs.closed[-1] = EpochCount(epoch=1, read=5, promised=1_005)
+    bench.unit._meet_log(tail, {})
+    text = bench.unit.metrics.text().decode()
+    assert ('streamforge_errors_total{stage="tail",type="not_found"} 1.0' in text) is is_told
+    bench.unit.close()
