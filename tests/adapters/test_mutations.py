@@ -22,11 +22,11 @@ from streamforge.adapters.mqtt_readings import Unreadable
 from streamforge.adapters.opcua_feed import MALFORMED
 from streamforge.adapters.opcua_guard import bound_the_library
 from streamforge.config import load
-from streamforge.sim.sparkplug import M, data_set, payload, text, value_field
 from tests.adapters.mqtt_bench import adapter
 from tests.adapters.mqtt_hostile import publish
 from tests.adapters.mutations import FEW_AND_MANY, campaign
 from tests.adapters.radio_peers import Kept
+from tests.adapters.sparkplug_encoder import M, data_set, payload, text, value_field
 from tests.adapters.test_modbus_framing import DATA, QUESTION, ask
 from tests.adapters.test_opcua_damage import notification, readings
 from tests.adapters.test_sparkplug import DEVICE, NODE, T_US, born, device_birth, node_birth
@@ -110,7 +110,8 @@ def test_opcua(count: int) -> None:
 def test_mqtt(count: int) -> None:
     """From the PUBLISH packet to the readings, payloads of every kind."""
     made, inbox, seen = adapter(load(SAMPLE, MqttConfig)), Taken(), Counter[str]()
-    made._session.acks.opened(lambda mid: None, is_session_present=True)
+    session = made._session
+    session.acks.opened(lambda mid: None, is_session_present=True)
 
     def take(raw: bytes) -> None:
         try:
@@ -118,9 +119,9 @@ def test_mqtt(count: int) -> None:
         except MalformedError:
             seen["malformed"] += 1
             return
-        made._session.arrived(message)
-        while made._session._waiting:
-            made._read(made._session._waiting.popleft(), inbox)
+        session.arrived(message)
+        while session._waiting:
+            made._read(session._waiting.popleft(), inbox)
         for batch in made._gather.take():
             seen["readings"] += len(batch.values)
             batch.done()

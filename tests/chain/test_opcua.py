@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from streamforge.adapters.opcua import NOT_RUNNING
 from streamforge.bench.site import Site
 from streamforge.model import Event, ReadingBatch
 from tests.adapters.opcua_certificates import keep, pair
@@ -91,6 +92,12 @@ def counter(site: Site) -> list[int]:
     ]
 
 
+def events(site: Site) -> list[Event]:
+    """Every event on the log."""
+    found = checker.records(site.broker.connection("admin"), "events.raw")
+    return [event for event in found if isinstance(event, Event)]
+
+
 def test_what_a_server_counts_stands_on_the_log_without_a_hole(tmp_path: Path, plant: Told) -> None:
     with cable(plant.port) as link, new_broker(tmp_path / "broker") as broker, Site(tmp_path / "site", broker) as site:
         site.write("adapters/opcua/line.toml", CONFIGURATION.format(port=link.port))
@@ -114,9 +121,14 @@ def test_what_a_server_counts_stands_on_the_log_without_a_hole(tmp_path: Path, p
         assert site.stop(UNIT) == 0, site.logs()
         found = counter(site)
         assert [(one, two) for one, two in pairwise(found) if two != one + 1] == []
-        events = checker.records(broker.connection("admin"), "events.raw")
-        assert [event for event in events if isinstance(event, Event)] == []
+        assert events(site) == []
         raw = checker.in_topic(broker.connection("admin"), "telemetry.raw")
         assert (raw.doubles(), raw.holes()) == ([], [])
         journal = [json.loads(line[3:]) for line in site.logs().splitlines() if line.startswith("<4>{")]
         assert {"peer_away", "own_certificate_made"} <= {line["event"] for line in journal}
+
+        site.adapter("opcua", "line")
+        site.wait_for("what the restart has cost", lambda: len(events(site)) == 1)
+        (gap,) = events(site)
+        assert (gap.type, gap.details["reason"]) == ("data_gap", NOT_RUNNING)
+        assert 0 < int(gap.details["from_us"]) < int(gap.details["to_us"])
