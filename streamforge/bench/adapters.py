@@ -1,13 +1,15 @@
 """`streamforge bench adapters`: what each adapter costs, from the wire to the log, beside the figures that are wanted.
 
 Each adapter runs as its unit does, as a process beside a throw-away broker, and the far end is a process of its own.
-CPU and memory are the adapter's alone; a reading counts when the log has acknowledged it.
+CPU and memory are the adapter's alone; a reading counts when the log has acknowledged it. Of protocols whose peers send
+by themselves, what it costs from the wire to the readings stands beside it (`wire.py`).
 """
 
 import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from streamforge.bench.adapter_loads import BUSY, CORE, CPU, RATE, RSS, Bound, Load, loads
+from streamforge.bench.adapter_loads import BUSY, CORE, CPU, RATE, RSS, WIRE, Bound, Load, loads
 from streamforge.bench.measure import Usage, usage
 from streamforge.bench.site import Site
 from streamforge.errors import Fatal, StreamForgeError
@@ -25,8 +27,8 @@ from streamforge.health import State
 WARM_UP_SECONDS = 5.0
 # Readings of a slow line come in steps, and so do acknowledgements: both ends of a measurement are such a step.
 STEP_SECONDS = 5.0
-FIGURES = (CPU, RATE, CORE, BUSY, RSS)
-HEADS = ("CPU us an item", "items/s", "% of a core", "% line busy", "RSS MB")
+FIGURES = (CPU, WIRE, RATE, CORE, BUSY, RSS)
+HEADS = ("CPU us an item", "without the log", "items/s", "% of a core", "% line busy", "RSS MB")
 # A server of 5,000 items takes a while to make them.
 FIRST_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
@@ -95,7 +97,7 @@ def measured(
     """One row; what cannot be measured here says why, and the others go on."""
     try:
         return measure(load, seconds, directory, broker, warm_up_seconds)
-    except (StreamForgeError, OSError) as error:
+    except (StreamForgeError, OSError, subprocess.TimeoutExpired) as error:
         return Row(load=load, figures={}, fault=(str(error) or type(error).__name__).splitlines()[0])
 
 
@@ -111,7 +113,21 @@ def measure(load: Load, seconds: float, directory: Path, broker: ThrowAwayBroker
         before = _moment(site, unit)
         time.sleep(seconds)
         after = _moment(site, unit)
-    return Row(load=load, figures=_figures(load, before, after), dropped=after.dropped - before.dropped)
+        site.stop(unit)
+        wire = {WIRE: _wire(site, load, seconds)} if load.is_sent else {}
+    return Row(load=load, figures=_figures(load, before, after) | wire, dropped=after.dropped - before.dropped)
+
+
+def _wire(site: Site, load: Load, seconds: float) -> float:
+    """CPU microseconds an item from the same peer to the readings. Raises Fatal where it cannot be measured."""
+    file = site.config / f"adapters/{load.kind}/bench.toml"
+    words = [sys.executable, "-m", "streamforge", "bench", "wire", load.kind, str(file), str(seconds)]
+    ended = subprocess.run(
+        words, env=site.environment("wire", "web"), capture_output=True, text=True, check=False, timeout=FIRST_SECONDS
+    )
+    if ended.returncode:
+        raise Fatal(f"without the log: {ended.stderr.strip().rpartition(chr(10))[2]}")
+    return float(ended.stdout) * load.readings_per_item
 
 
 def _is_reading(site: Site, unit: str) -> bool:

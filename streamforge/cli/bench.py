@@ -22,7 +22,11 @@ def run(arguments: list[str]) -> int:
         from streamforge.bench.serial_line import run as line
 
         return line(arguments[1:])
-    if name == "peer":  # the far end of a load, which `adapters` starts
+    if name == "wire":  # `adapters` runs this and the next
+        from streamforge.bench.wire import run as wire
+
+        return wire(arguments[1:])
+    if name == "peer":
         from streamforge.bench.peer import run as peer
 
         return peer(arguments[1:])

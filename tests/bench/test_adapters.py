@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.bench.adapter_loads import BUSY, CORE, CPU, RATE, RSS, Load, loads
+from streamforge.bench.adapter_loads import BUSY, CORE, CPU, RATE, RSS, WIRE, Load, loads
 from streamforge.bench.adapters import Row, measure, measured, report, run
 from streamforge.errors import Fatal
 from streamforge.gateway.throwaway import ThrowAwayBroker
 
 TINY = {load.name: load for load in loads(0.02)}
 KINDS = {"modbus-tcp", "modbus-rtu", "opcua", "mqtt", "xbee", "lora"}
-SEEN = {CPU: 3.5, RATE: 20_000.0, CORE: 7.0, RSS: 50.0}
+SEEN = {CPU: 3.5, WIRE: 1.25, RATE: 20_000.0, CORE: 7.0, RSS: 50.0}
 
 
 def row(name: str, dropped: int = 0, **figures: float) -> Row:
@@ -22,7 +22,8 @@ def row(name: str, dropped: int = 0, **figures: float) -> Row:
 @pytest.mark.parametrize("name", TINY)
 def test_a_load_gives_every_figure(name: str, tmp_path: Path, broker: ThrowAwayBroker) -> None:
     found = measure(TINY[name], 0.3, tmp_path, broker, warm_up_seconds=0.0)
-    wanted = {CPU, RATE, CORE, RSS} | ({BUSY} if TINY[name].kind == "modbus-rtu" else set())
+    kind = TINY[name].kind
+    wanted = {CPU, RATE, CORE, RSS, *([BUSY] if kind == "modbus-rtu" else [] if kind == "modbus-tcp" else [WIRE])}
     assert found.figures.keys() == wanted
     assert all(value > 0 for value in found.figures.values())
     assert found.dropped == 0
@@ -43,14 +44,15 @@ def test_every_adapter_has_a_load_and_a_wanted_figure() -> None:
 
 
 def test_the_table_says_machine_figures_what_was_wanted_and_what_was_missed() -> None:
-    text = report("27 November; amd64; load average 1.0", [row("mqtt-5"), row("sparkplug", cpu_us=7.25, rss_mb=70.0)])
+    text = report("27 November; amd64; load average 1.0", [row("mqtt-5"), row("sparkplug", wire_us=7.25, rss_mb=70.0)])
     heading, _, heads, _, mqtt, sparkplug = text.splitlines()[:6]
     assert heading == "27 November; amd64; load average 1.0"
     assert heads == (
-        "| adapter | load | item | CPU us an item | items/s | % of a core | % line busy | RSS MB | as wanted |"
+        "| adapter | load | item | CPU us an item | without the log "
+        "| items/s | % of a core | % line busy | RSS MB | as wanted |"
     )
-    assert mqtt.endswith("| message | 3.5 (<= 45) | 20,000 (>= 15,000) | 7.0 |  | 50.0 (<= 64) | yes |")
-    assert sparkplug.endswith("| 7.2 (<= 6) | 20,000 | 7.0 |  | 70.0 (<= 64) | no: rss_mb, cpu_us |")
+    assert mqtt.endswith("| message | 3.5 (<= 45) | 1.2 | 20,000 (>= 15,000) | 7.0 |  | 50.0 (<= 64) | yes |")
+    assert sparkplug.endswith("| 3.5 | 7.2 (<= 6) | 20,000 | 7.0 |  | 70.0 (<= 64) | no: rss_mb, wire_us |")
 
 
 def test_what_had_no_room_stands_beside_the_verdict() -> None:
