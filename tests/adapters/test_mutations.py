@@ -22,11 +22,11 @@ from streamforge.adapters.mqtt_readings import Unreadable
 from streamforge.adapters.opcua_feed import MALFORMED
 from streamforge.adapters.opcua_guard import bound_the_library
 from streamforge.config import load
+from streamforge.sim.sparkplug import M, data_set, payload, text, value_field
 from tests.adapters.mqtt_bench import adapter
 from tests.adapters.mqtt_hostile import publish
 from tests.adapters.mutations import FEW_AND_MANY, campaign
 from tests.adapters.radio_peers import Kept
-from tests.adapters.sparkplug_encoder import M, data_set, payload, text, value_field
 from tests.adapters.test_modbus_framing import DATA, QUESTION, ask
 from tests.adapters.test_opcua_damage import notification, readings
 from tests.adapters.test_sparkplug import DEVICE, NODE, T_US, born, device_birth, node_birth
