@@ -1,7 +1,7 @@
 """What is read of a server, item by item, and how the values of a notification become batches."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asyncua import ua
@@ -10,10 +10,10 @@ from streamforge.adapters.base import Batch
 from streamforge.adapters.opcua_address import Address, parse_address
 from streamforge.adapters.opcua_config import NodeRow
 from streamforge.adapters.opcua_values import AS_IT_IS, Form, Reading, is_overflow, reading_of
-from streamforge.model import Value, names
+from streamforge.model import names
 
 # A change of few of many items makes ever new columns, each of which is remembered: they must be short.
-MOST_COLUMNS = 50
+MOST_COLUMNS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,61 +47,33 @@ def _form(element: int, row: NodeRow, invalid: tuple[float, ...]) -> Form:
     return AS_IT_IS if form == AS_IT_IS else form
 
 
-@dataclass(slots=True)
-class _Columns:
-    """One batch while it grows."""
-
-    asset_id: str
-    parameters: list[str] = field(default_factory=list)
-    units: list[str] = field(default_factory=list)
-    kinds: bytearray = field(default_factory=bytearray)
-    values: list[float] = field(default_factory=list)
-    others: dict[int, Value] = field(default_factory=dict)
-    qualities: bytearray = field(default_factory=bytearray)
-    reasons: dict[int, str] = field(default_factory=dict)
-    times: list[int] = field(default_factory=list)
-
-    def add(self, item: Item, reading: Reading) -> None:
-        index = len(self.values)
-        self.parameters.append(item.parameter)
-        self.units.append(item.unit)
-        self.kinds.append(reading.kind)
-        self.values.append(reading.number)
-        self.qualities.append(reading.quality)
-        self.times.append(reading.time_us)
-        if reading.other is not reading.number:
-            self.others[index] = reading.other
-        if reading.reason:
-            self.reasons[index] = reading.reason
-
-    def batch(self) -> Batch:
-        is_one_time = self.times.count(self.times[0]) == len(self.times)
-        return Batch(
-            asset_id=self.asset_id,
-            names=names(tuple(self.parameters), tuple(self.units), bytes(self.kinds)),
-            values=tuple(self.values),
-            others=self.others,
-            qualities=bytes(self.qualities) if any(self.qualities) else b"",
-            reasons=self.reasons,
-            device_times_us=(self.times[0],) if is_one_time else tuple(self.times),
-        )
-
-
 def batches(readings: Iterable[tuple[Item, Reading]]) -> list[Batch]:
     """The readings by asset, in order; several of one parameter stand in batches of their own, the older ones first."""
     done: list[Batch] = []
-    growing: dict[str, tuple[_Columns, set[str]]] = {}
-    for item, reading in readings:
+    growing: dict[str, dict[str, tuple[Item, Reading]]] = {}
+    for pair in readings:
+        item = pair[0]
         found = growing.get(item.asset_id)
-        if found is not None and (item.parameter in found[1] or len(found[1]) >= MOST_COLUMNS):
-            done.append(found[0].batch())
-            found = None
-        if found is None:
-            found = growing[item.asset_id] = (_Columns(item.asset_id), set())
-        columns, seen = found
-        seen.add(item.parameter)
-        columns.add(item, reading)
-    return done + [columns.batch() for columns, _ in growing.values()]
+        if found is None or item.parameter in found or len(found) >= MOST_COLUMNS:
+            if found is not None:
+                done.append(_batch(item.asset_id, found.values()))
+            found = growing[item.asset_id] = {}
+        found[item.parameter] = pair
+    return done + [_batch(asset_id, found.values()) for asset_id, found in growing.items()]
+
+
+def _batch(asset_id: str, pairs: Collection[tuple[Item, Reading]]) -> Batch:
+    items, readings = zip(*pairs, strict=True)
+    kinds, values, others, qualities, reasons, times = zip(*readings, strict=True)
+    return Batch(
+        asset_id=asset_id,
+        names=names(tuple([item.parameter for item in items]), tuple([item.unit for item in items]), bytes(kinds)),
+        values=values,
+        others={i: other for i, other in enumerate(others) if other is not values[i]},
+        qualities=bytes(qualities) if any(qualities) else b"",
+        reasons={i: reason for i, reason in enumerate(reasons) if reason},
+        device_times_us=times[:1] if times.count(times[0]) == len(times) else times,
+    )
 
 
 def by_turns(notes: Sequence[Any]) -> Iterable[Any]:
