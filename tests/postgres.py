@@ -9,14 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psycopg
 
-REPOSITORY = Path(__file__).parent.parent
-ROOT = REPOSITORY / ".cache" / "postgres" / "trixie"
+from tests.unpacked import REPOSITORY, unpacked
+
+ROOT = REPOSITORY / ".cache" / "peers" / "postgresql"
 PASSWORD = "secret"
 USER_ID = 65534
 START = """
@@ -55,7 +55,7 @@ class Postgres:
 
     def initialise(self) -> None:
         """An empty cluster whose `postgres` user has the password `PASSWORD` (1 s)."""
-        subprocess.run([sys.executable, REPOSITORY / "hw-profiles" / "postgres" / "build.py", ROOT], check=True)
+        unpacked("postgresql", ROOT)
         self.directory.mkdir(parents=True, exist_ok=True)
         password = self.directory / "password"
         password.write_text(PASSWORD)

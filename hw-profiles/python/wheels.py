@@ -36,15 +36,38 @@ def _split_lock(folder: Path) -> tuple[Path, Path]:
 
 def _unpack(architecture: str, destination: Path, scratch: Path) -> None:
     machine = MACHINES[architecture]
-    platforms = [word for tag in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")
-                 for word in ("--platform", f"{tag}_{machine}")]
-    target = ["install", "--no-deps", "--no-compile", "--only-binary=:all:", "--implementation=cp",
-              "--python-version=3.13", "--abi=cp313", "--abi=abi3", "--abi=none", *platforms,
-              "--target", str(destination)]
+    platforms = [
+        word
+        for tag in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")
+        for word in ("--platform", f"{tag}_{machine}")
+    ]
+    target = [
+        "install",
+        "--no-deps",
+        "--no-compile",
+        "--only-binary=:all:",
+        "--implementation=cp",
+        "--python-version=3.13",
+        "--abi=cp313",
+        "--abi=abi3",
+        "--abi=none",
+        *platforms,
+        "--target",
+        str(destination),
+    ]
     wheels, sources = _split_lock(scratch)
     _pip(*target, "--require-hashes", "--requirement", str(wheels))
-    _pip("wheel", "--no-deps", "--require-hashes", "--no-binary=:all:", "--requirement", str(sources),
-         "--wheel-dir", str(scratch / "built"), *_build_tools())
+    _pip(
+        "wheel",
+        "--no-deps",
+        "--require-hashes",
+        "--no-binary=:all:",
+        "--requirement",
+        str(sources),
+        "--wheel-dir",
+        str(scratch / "built"),
+        *_build_tools(),
+    )
     _pip(*target, "--no-index", *map(str, sorted((scratch / "built").glob("*.whl"))))
     shutil.rmtree(destination / "bin", ignore_errors=True)
 

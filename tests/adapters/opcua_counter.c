@@ -22,8 +22,9 @@ static void tick(UA_Server *server, void *data) {
 static void add(UA_Server *server, char *name, void *value, const UA_DataType *type) {
     UA_VariableAttributes attributes = UA_VariableAttributes_default;
     UA_Variant_setScalar(&attributes.value, value, type);
-    UA_Server_addVariableNode(server, UA_NODEID_STRING(space, name), UA_NS0ID(OBJECTSFOLDER), UA_NS0ID(ORGANIZES),
-                              UA_QUALIFIEDNAME(space, name), UA_NS0ID(BASEDATAVARIABLETYPE), attributes, NULL, NULL);
+    UA_Server_addVariableNode(server, UA_NODEID_STRING(space, name), UA_NODEID_NUMERIC(0, UA_NS0ID_OBJECTSFOLDER),
+                              UA_NODEID_NUMERIC(0, UA_NS0ID_ORGANIZES), UA_QUALIFIEDNAME(space, name),
+                              UA_NODEID_NUMERIC(0, UA_NS0ID_BASEDATAVARIABLETYPE), attributes, NULL, NULL);
 }
 
 int main(int count, char **words) {

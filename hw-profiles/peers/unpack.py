@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Unpack PostgreSQL 17 and TimescaleDB of Debian trixie into a directory, for tests against a real server.
+"""Unpack programs of Debian trixie into a directory, for tests against real servers.
 
-usage: build.py DEST
+usage: unpack.py NAME DEST, for packages of NAME.lst beside this file
 
 Nothing is installed on this machine: apt works in a state folder of its own and reads the archive that the
 host itself uses (or DEBIAN_MIRROR=URL); the packages are only unpacked, not configured. A DEST that is there is kept.
@@ -14,9 +14,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PACKAGES = Path(__file__).parent / "packages.lst"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SERVER = "usr/lib/postgresql/17/bin/postgres"
 NOT_NEEDED = ("libllvm", "libz3", "perl", "libperl", "gcc-", "adduser", "debconf", "ucf", "locales", "libc-l10n")
 USERS = "root:x:0:0::/:/bin/sh\npostgres:x:65534:65534::/srv:/bin/sh\n"
 
@@ -61,9 +59,9 @@ def apt_options(state: Path) -> list[str]:
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
 
-def download(state: Path) -> list[Path]:
+def download(packages: Path, state: Path) -> list[Path]:
     """The packages and all they depend on, as .deb files."""
-    wanted = [line for line in PACKAGES.read_text().splitlines() if line and not line.startswith("#")]
+    wanted = [line for line in packages.read_text().splitlines() if line and not line.startswith("#")]
     apt = ["apt-get", "-qq", *apt_options(state)]
     subprocess.run([*apt, "update"], check=True)
     install = ["install", "-y", "--no-install-recommends", "--download-only"]
@@ -87,26 +85,31 @@ def unpack(packages: list[Path], root: Path) -> None:
     shutil.rmtree(root / "usr" / "share" / "doc", ignore_errors=True)
 
 
-def build(destination: Path) -> None:
+def build(packages: Path, destination: Path) -> None:
     """Build beside the destination and rename: a broken build leaves nothing that looks whole."""
-    if (destination / SERVER).exists():
+    if destination.exists():
         return
     destination.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="part-", dir=destination.parent) as name:
         part = Path(name)
-        unpack(download(part / "apt"), part / "root")
-        (part / "root").rename(destination)
+        unpack(download(packages, part / "apt"), part / "root")
+        try:
+            (part / "root").rename(destination)
+        except OSError:  # another run of the tests was quicker
+            if not destination.exists():
+                raise
 
 
 def main() -> int:
     """Build what the command line names."""
-    if len(sys.argv) != 2:
+    lists = {path.stem: path for path in Path(__file__).parent.glob("*.lst")}
+    if len(sys.argv) != 3 or sys.argv[1] not in lists:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     try:
-        build(Path(sys.argv[1]).resolve())
+        build(lists[sys.argv[1]], Path(sys.argv[2]).resolve())
     except (BuildError, subprocess.CalledProcessError) as error:
-        sys.stderr.write(f"build.py: {error}\n")
+        sys.stderr.write(f"unpack.py: {error}\n")
         return 1
     return 0
 
