@@ -134,7 +134,7 @@ class Sparkplug:
         self.missing += missing
         told.events.append(
             Event(
-                event_id=f"{self._source}/{address.node_name}/gap/{payload.time_ms}/{payload.seq}",
+                event_id=f"{self._source}/{address.node_name}/gap/{payload.time_ms or now_us}/{payload.seq}",
                 asset_id=self.asset_of(address.group, address.node, NODE_ITSELF),
                 type="data_gap",
                 severity=Severity.MEDIUM,

@@ -9,11 +9,12 @@ import pytest
 
 from streamforge.adapters import sparkplug_file
 from streamforge.adapters.mqtt_config import SparkplugRow
-from streamforge.adapters.mqtt_readings import Unreadable
+from streamforge.adapters.mqtt_readings import Unreadable, batch_of
+from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.sparkplug import Sparkplug, Told
 from streamforge.adapters.sparkplug_wire import decode, rebirth
 from streamforge.adapters.tags import Classification, TagRow
-from streamforge.model import Kind, Quality
+from streamforge.model import Kind, Quality, Source, TimeQuality
 from streamforge.sim.sparkplug import M, data_set, number, payload, text, value_field
 
 T_US = 1_767_323_045_000_000
@@ -280,6 +281,26 @@ def test_what_is_known_outlives_a_restart(tmp_path: Path) -> None:
     assert told.samples[0].unit == "celsius"
     assert told.events == [], "what went by while nobody listened is not counted"
     assert death(again, 0) == ["G/N/D"]
+
+
+@pytest.mark.parametrize("time_ms", [2**64 - 1, 2**63, 253_402_300_800_000])
+def test_a_number_that_is_no_time_is_none_and_the_log_takes_what_comes_of_it(time_ms: int) -> None:
+    made = born()
+    message = payload(
+        M(alias=1, value=1.0, time_ms=time_ms),
+        M(alias=3, kind="long", value=2, time_ms=time_ms),
+        seq=9,
+        time_ms=time_ms,
+    )
+    told = made.read(DEVICE.format("DDATA"), message, T_US)
+    assert told is not None
+    assert [(one.time_us, one.reason) for one in told.samples] == [(0, "no_device_time")] * 2
+    (gap,) = told.events
+    assert gap.time_us == T_US
+    assert gap.event_id == f"adapter/G/N/gap/{T_US}/9", "or the next hole before this number would be the same event"
+    outbox = Outbox(Source(asset_id="", adapter_id="a", adapter_version="", pipeline_id="", hostname=""), 1)
+    outbox.put(batch_of(told.samples), T_US, TimeQuality.SYNCED)
+    outbox.put_signal(gap, "G/N")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '[{"group": "G"}]', '{"a": 1}', "null"])
