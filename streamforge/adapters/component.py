@@ -25,7 +25,7 @@ from streamforge.errors import NotConnected
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
-from streamforge.model import ReadingBatch, Source
+from streamforge.model import Alarm, Event, ReadingBatch, Source
 from streamforge.pressure import Gate
 
 _log = Log("adapter")
@@ -123,6 +123,11 @@ class AdapterComponent(ABC):
                 task.result()
         if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
             self._note_count(self._outbox)
+
+    def _signal_done(self, signal: Event | Alarm) -> None:
+        """The log has a signal that readings made."""
+        self._signals.acknowledged(signal)
+        self._signal_file.due()
 
     def _note_count(self, outbox: Outbox, *, is_last: bool = False) -> None:
         """On disk, for the ledger; a disk that does not take it ends nothing, the log corrects the count."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             raise
 
     async def close(self) -> None:
-        self._standing.save(self._conditions)
+        self._standing.save()
         self._heard.save(is_last=True)
         await self._reader.link.close()
 
@@ -141,7 +142,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
                 self._outstanding -= 1
                 return
             raise
-        self._standing.save(self._conditions)
+        self._standing.save()
         self._heard.save()
         subscription = self._reader.subscription
         async for one in subscription.feed.arrived(self._reader.link.session, result, now_us()):
@@ -173,7 +174,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
                     raise SubscriptionLost(part.Status.name)
         done = _when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
         for alarm in alarms:
-            inbox.signal(alarm, both(done, self._standing.due))
+            inbox.signal(alarm, both(partial(self._standing.done, alarm), done))
         for batch in found:
             await inbox.put(replace(batch, done=done))
         self._say_lost(table.lost, inbox)

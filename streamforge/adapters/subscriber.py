@@ -241,7 +241,7 @@ class SubscriberComponent(AdapterComponent):
             return batch
         done = _after(len(signals) + 1, batch.done)
         for signal in signals:
-            self._box.put_signal(signal, batch.asset_id, both(self._signal_file.due, done))
+            self._box.put_signal(signal, batch.asset_id, both(partial(self._signal_done, signal), done))
         return replace(batch, done=done)
 
     def _wake(self) -> None:

@@ -1,6 +1,7 @@
 """Events and alarms that rows of these classes make: on change only, under ids that a repeat keeps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from streamforge.adapters.base import Batch, Device, SignalRule
 from streamforge.adapters.conditions import parse_condition
 from streamforge.adapters.signal_file import FILE_NAME, SignalFile
-from streamforge.adapters.signals import Signal, Signals
+from streamforge.adapters.signals import Signal, Signals, said_of
 from streamforge.adapters.tags import Classification, TagRow, rule_of, signal_rule
 from streamforge.model import Alarm, AlarmState, Event, Severity, Value, names
 
@@ -84,12 +85,21 @@ def test_the_time_is_the_devices_where_it_gives_one() -> None:
     assert other.raised_at_us == 9
 
 
+def test_an_alarm_of_a_reading_that_alone_carries_no_time_is_raised_once() -> None:
+    raised, cleared = told(Signals("line"), *(scan(0.0, one, times_us=(7, 8, 0)) for one in (95, 96, 97, 20)))
+    assert isinstance(raised, Alarm)
+    assert isinstance(cleared, Alarm)
+    assert (raised.raised_at_us, cleared.raised_at_us, cleared.cleared_at_us) == (1, 1, 4)
+
+
 def test_a_unit_that_starts_anew_says_only_what_is_new(tmp_path: Path) -> None:
     file = SignalFile(tmp_path)
     signals = file.load("line")
-    told(signals, scan(0.0, 20), scan(1.0, 99))
+    said = told(signals, scan(0.0, 20), scan(1.0, 99))
     file.save(signals)
     assert not (tmp_path / FILE_NAME).exists(), "nothing was acknowledged yet"
+    for one in said:
+        signals.acknowledged(one)
     file.due()
     file.save(signals)
     anew = SignalFile(tmp_path).load("line")
@@ -98,6 +108,24 @@ def test_a_unit_that_starts_anew_says_only_what_is_new(tmp_path: Path) -> None:
     assert isinstance(changed, Event)
     assert (cleared.alarm_id, cleared.raised_at_us) == ("line/pump/temperature/1", 2)
     assert changed.event_id == "line/pump/door/2"
+
+
+def test_a_unit_that_is_killed_says_again_what_the_log_did_not_have(tmp_path: Path) -> None:
+    file = SignalFile(tmp_path)
+    signals = file.load("line")
+    opened, raised, shut, cleared = told(signals, scan(0.0, 20), scan(1.0, 99), scan(0.0, 20))
+    signals.acknowledged(opened)
+    file.due()
+    file.save(signals)
+    assert told(SignalFile(tmp_path).load("line"), scan(1.0, 20), scan(0.0, 99))[1:] == [
+        replace(raised, raised_at_us=2)
+    ], "the alarm was on its way"
+    signals.acknowledged(cleared)  # and the one before it had no room
+    signals.acknowledged(shut)
+    file.due()
+    file.save(signals)
+    assert told(SignalFile(tmp_path).load("line"), scan(0.0, 20)) == []
+    assert signals.to_json() == Signals("line", said_of(signals.to_json())).to_json()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"pump/door": 3}', '{"pump/door": {"color": 1}}'])
