@@ -118,7 +118,8 @@ class OpcUa(Subscriber[OpcUaConfig]):
     async def _replay(self, inbox: Inbox) -> None:
         subscription = self._reader.subscription
         while subscription.replayed is not None:
-            await self._hand_over(subscription.replayed, inbox)
+            message, subscription.replayed = subscription.replayed, None
+            await self._hand_over(message, inbox)
             subscription.replayed = await subscription.feed.resume(self._reader.link.session)
 
     async def _publish(self, waiting: list["asyncio.Task[Any]"], inbox: Inbox) -> None:
@@ -175,7 +176,10 @@ class OpcUa(Subscriber[OpcUaConfig]):
         done = _when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
         for alarm in alarms:
             inbox.signal(alarm, both(partial(self._standing.done, alarm), done))
-        for batch in found:
+        # All at once, and then the wait for room: if the link goes meanwhile nobody asks for the rest of it again.
+        for batch in found[:-1]:
+            inbox.offer(replace(batch, done=done))
+        for batch in found[-1:]:
             await inbox.put(replace(batch, done=done))
         self._say_lost(table.lost, inbox)
 
