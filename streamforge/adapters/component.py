@@ -139,10 +139,13 @@ class AdapterComponent(ABC):
                 self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
             self._is_disk_said = False
         except OSError as error:
-            self.metrics.errors.labels(stage="state", type="disk").inc()
-            if not self._is_disk_said:
-                self._is_disk_said = True
-                _log.warning("count_not_saved", reason=str(error))
+            self._disk_refuses(error)
+
+    def _disk_refuses(self, error: OSError) -> None:
+        self.metrics.errors.labels(stage="state", type="disk").inc()
+        if not self._is_disk_said:
+            self._is_disk_said = True
+            _log.warning("count_not_saved", reason=str(error))
 
     async def _slice(self, stop: threading.Event) -> None:
         if not stop.is_set():
@@ -152,8 +155,8 @@ class AdapterComponent(ABC):
 
     def _push(self, outbox: Outbox) -> None:
         settled = outbox.settle()
-        gated = self._gate.reason
-        if settled or outbox.is_empty or gated:
+        outbox.is_gated = bool(self._gate.reason)
+        if settled or outbox.is_empty or outbox.is_kept_back:
             self._acknowledged_at = time.monotonic()
         if settled:
             self.metrics.records_out.inc(settled)
@@ -161,8 +164,7 @@ class AdapterComponent(ABC):
         self._signal_file.save(self._signals)
         if outbox.numbered > self._epochs.promised and not self._is_disk_said:
             self._note_count(outbox)
-        if not gated:
-            self._link.pump(outbox)
+        self._link.pump(outbox)
         if outbox.dropped > self._dropped_said:
             self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
             self._dropped_said = outbox.dropped
@@ -205,8 +207,12 @@ class AdapterComponent(ABC):
             self._begin(self._epochs.begin(max(tail, default=0)))
         else:
             self._outbox.recall({**signals, TELEMETRY: set(tail.get(self._outbox.epoch, ()))})
-        self._epochs.met_log(self._link.incarnation())
-        correct_closed(self._epochs, tail)
+        incarnation = self._link.incarnation()
+        try:
+            self._epochs.met_log(incarnation)
+            correct_closed(self._epochs, tail)
+        except OSError as error:  # it must not keep readings from a log that stands on another disk
+            self._disk_refuses(error)
 
     def drain(self, deadline: float) -> None:
         """Stop polling, hand over what waits, wait for its acknowledgement."""
@@ -228,7 +234,7 @@ class AdapterComponent(ABC):
 
     def _is_kept_back(self, outbox: Outbox) -> bool:
         """Whether nothing more goes to the log: it is away, or it has all that the gate let through."""
-        return not self._link.is_connected or (bool(self._gate.reason) and not outbox.oldest_in_flight)
+        return not self._link.is_connected or outbox.is_kept_back
 
     def _cancel(self) -> None:
         tasks, self._tasks = self._tasks, []

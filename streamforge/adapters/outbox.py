@@ -41,6 +41,7 @@ class Outbox:
         self.acknowledged = 0
         self.dropped = 0
         self.dropped_signals: Counter[str] = Counter()  # topic -> alarms, events, dead letters
+        self.is_gated = False  # telemetry waits here
 
     @property
     def read(self) -> int:
@@ -71,6 +72,12 @@ class Outbox:
     def is_empty(self) -> bool:
         """Whether the log has everything."""
         return all(lane.is_empty for lane in self._lanes.values())
+
+    @property
+    def is_kept_back(self) -> bool:
+        """Whether nothing more will go: the gate is closed, and the log has all that it let through."""
+        signals = (self._lanes[topic] for topic in TOPIC_OF.values())
+        return self.is_gated and not self.oldest_in_flight and all(lane.is_empty for lane in signals)
 
     def put(self, batch: Batch, gateway_time_us: int, time_quality: TimeQuality) -> None:
         """Number and encode a scan; it waits here until `pump` hands it over."""
@@ -144,6 +151,8 @@ class Outbox:
         A record that is too large is dropped, counted. Raises what else `sender` raises.
         """
         for topic in reversed(ORDER):
+            if self.is_gated and topic == TELEMETRY:
+                continue
             for entry in self._lanes[topic].pump(sender, partitions):
                 self._dropped(topic, entry)
                 entry.done()  # a peer that waits for it would wait for ever
