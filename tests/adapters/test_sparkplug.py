@@ -205,6 +205,22 @@ def test_a_devices_death_is_bad_once() -> None:
     assert again.silent == []
 
 
+def test_a_death_that_comes_again_after_a_kill_finds_what_died(tmp_path: Path) -> None:
+    made = born()
+    told = made.read(DEVICE.format("DDEATH"), payload(seq=2), T_US)
+    assert told is not None
+    sparkplug_file.save(tmp_path, made.nodes)
+    again = Sparkplug(SparkplugRow(groups=("G",)), "adapter", sparkplug_file.load(tmp_path))
+    repeated = again.read(DEVICE.format("DDEATH"), payload(seq=2), T_US)
+    assert repeated is not None
+    assert [batch.names for batch in repeated.silent] == [batch.names for batch in told.silent]
+    made.is_changed = False
+    told.silent[0].done()
+    assert made.is_changed, "the log has it: now it is kept as dead"
+    sparkplug_file.save(tmp_path, made.nodes)
+    assert all("D" not in node.tables for node in sparkplug_file.load(tmp_path).values())
+
+
 def death(made: Sparkplug, bdseq: int | None, bdseq_type: int = 8) -> list[str]:
     metrics = [] if bdseq is None else [M("bdSeq", "long", bdseq, type=bdseq_type)]
     told = made.read(NODE.format("NDEATH"), payload(*metrics), T_US)
