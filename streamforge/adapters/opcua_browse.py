@@ -12,6 +12,7 @@ from streamforge.adapters.opcua_address import NodeAddress
 from streamforge.adapters.opcua_config import BrowseRow
 from streamforge.adapters.opcua_items import Item
 from streamforge.adapters.opcua_server import Server, in_chunks
+from streamforge.adapters.opcua_values import legible
 
 Path = tuple[str, ...]
 _KINDS = ua.NodeClass.Object | ua.NodeClass.Variable
@@ -127,6 +128,6 @@ def item_at(row: BrowseRow, asset_id: str, path: Path, node: ua.NodeId, server: 
     namespace = server.namespaces[index] if 0 < index < len(server.namespaces) else index
     return Item(
         asset_id=row.asset_id or asset_id,
-        parameter=row.parameter(path),
+        parameter=legible(row.parameter(path)),
         address=NodeAddress(namespace=namespace, kind=kind, name=name),
     )
