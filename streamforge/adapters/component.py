@@ -199,7 +199,9 @@ class AdapterComponent(ABC):
         if outbox is None:
             return bool(tail)
         oldest = outbox.oldest_in_flight
-        return oldest == 0 or min(tail.get(outbox.epoch, {oldest + 1: 0})) <= oldest
+        # What stands before a record of an earlier epoch is none of this one's.
+        is_before = min(tail, default=outbox.epoch) < outbox.epoch
+        return oldest == 0 or is_before or min(tail.get(outbox.epoch, {oldest + 1: 0})) <= oldest
 
     def _meet_log(self, tail: Tail, signals: Mapping[str, Container[int]]) -> None:
         """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
