@@ -112,6 +112,8 @@ class AdapterComponent(ABC):
 
     def _begin(self, epoch: int) -> None:
         self._outbox = Outbox(self._source, epoch, wake=self._wake)
+        if self._signal_file.is_forgotten and epoch > 1:
+            self._signals.forgot(epoch)
         self._begin_work(self._outbox)
 
     def step(self, stop: threading.Event) -> None:

@@ -44,9 +44,17 @@ class Signals:
     def __init__(self, adapter_id: str, said: Mapping[str, Said] | None = None) -> None:
         self._adapter_id = adapter_id
         self._said = dict(said or {})
+        self._first_number = 0
         # Of each parameter of which signals are on their way to the log: these in order, and what the log has before.
         self._under_way: dict[str, list[tuple[Signal, Said]]] = {}
         self._on_log: dict[str, Said | None] = {}
+
+    def forgot(self, epoch: int) -> None:
+        """What was said before is not known: events are numbered where no earlier epoch has been.
+
+        Under a number that was given before, a table that is keyed by it would take a new event for the old one.
+        """
+        self._first_number = epoch * 1_000_000
 
     def look(self, rules: Sequence[SignalRule | None], batch: Batch, time_us: int) -> list[Signal]:
         """What is new in readings taken at `time_us`, one rule each; a value that is BAD or null says nothing."""
@@ -82,7 +90,9 @@ class Signals:
         before = self._said.get(seen.key)
         if before is not None and before.value == seen.value:
             return
-        self._said[seen.key] = Said(number=0 if before is None else before.number + 1, value=seen.value)
+        self._said[seen.key] = Said(
+            number=self._first_number if before is None else before.number + 1, value=seen.value
+        )
         if before is not None:
             yield Event(
                 event_id=self._id(seen),

@@ -134,6 +134,23 @@ def test_a_file_that_cannot_be_read_is_said_and_begun_anew(
     assert [record.getMessage() for record in caplog.records] == ["signals_forgotten"]
 
 
+def test_where_nothing_is_known_events_get_numbers_that_no_earlier_one_had(tmp_path: Path) -> None:
+    file = SignalFile(tmp_path)
+    signals = file.load("line")
+    assert file.is_forgotten
+    signals.forgot(3)
+    (changed,) = told(signals, scan(0.0, 20), scan(1.0, 20))
+    assert isinstance(changed, Event)
+    assert changed.event_id == "line/pump/door/3000001"
+    signals.acknowledged(changed)
+    file.due()
+    file.save(signals)
+    again = SignalFile(tmp_path)
+    (changed,) = told(again.load("line"), scan(0.0, 20))
+    assert isinstance(changed, Event)
+    assert (changed.event_id, again.is_forgotten) == ("line/pump/door/3000002", False)
+
+
 @pytest.mark.parametrize(
     ("text", "yes", "no"),
     [
