@@ -29,7 +29,8 @@ class Sender(Protocol):
 class Entry:
     """One encoded record of `readings` readings. `number` tells it from the epoch's others on that topic, and grows.
 
-    `done` runs when the log has acknowledged it.
+    `done` runs when the log has acknowledged it, and then what else waits for that: a list, for while the log is away
+    that may be thousands.
     """
 
     number: int
@@ -39,6 +40,13 @@ class Entry:
     done: Callable[[], None]
     headers: Headers = ()
     is_acknowledged: bool = False
+    after: list[Callable[[], None]] | None = None
+
+    def tell(self) -> None:
+        """Nobody need wait for it any more."""
+        self.done()
+        for done in self.after or ():
+            done()
 
 
 def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
@@ -89,7 +97,9 @@ class Lane:
             done()
             return
         last = (self._waiting or self._in_flight)[-1]
-        last.done = both(last.done, done)
+        if last.after is None:
+            last.after = []
+        last.after.append(done)
 
     def drop_oldest(self) -> Entry | None:
         """Let the oldest go that was not handed over yet; None where there is none."""
@@ -132,7 +142,7 @@ class Lane:
             entry = self._in_flight.popleft()
             self._in_flight_bytes -= len(entry.value)
             settled.append(entry)
-            entry.done()
+            entry.tell()
         return settled
 
     def recall(self, standing: Container[int]) -> list[Entry]:

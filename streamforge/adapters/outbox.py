@@ -155,7 +155,7 @@ class Outbox:
                 continue
             for entry in self._lanes[topic].pump(sender, partitions):
                 self._dropped(topic, entry)
-                entry.done()  # a peer that waits for it would wait for ever
+                entry.tell()  # a peer that waits for it would wait for ever
 
     def settle(self) -> int:
         """Take note of acknowledgements and run their `done`; how many readings that were."""
