@@ -70,6 +70,7 @@ class Lane:
         self._in_flight: deque[Entry] = deque()
         self._waiting_bytes = 0
         self._in_flight_bytes = 0
+        self.waiting_for_it = 0  # how many, besides the records themselves, wait for acknowledgements
 
     @property
     def unacknowledged_bytes(self) -> int:
@@ -93,6 +94,8 @@ class Lane:
 
     def after(self, done: Callable[[], None]) -> None:
         """Run it once all that was put in so far is acknowledged."""
+        if done is nothing:
+            return
         if self.is_empty:
             done()
             return
@@ -100,6 +103,7 @@ class Lane:
         if last.after is None:
             last.after = []
         last.after.append(done)
+        self.waiting_for_it += 1
 
     def drop_oldest(self) -> Entry | None:
         """Let the oldest go that was not handed over yet; None where there is none."""
@@ -107,6 +111,7 @@ class Lane:
             return None
         entry = self._waiting.popleft()
         self._waiting_bytes -= len(entry.value)
+        self.waiting_for_it -= len(entry.after or ())
         return entry
 
     def pump(self, sender: Sender, partitions: int) -> list[Entry]:
@@ -141,6 +146,7 @@ class Lane:
         while self._in_flight and self._in_flight[0].is_acknowledged:
             entry = self._in_flight.popleft()
             self._in_flight_bytes -= len(entry.value)
+            self.waiting_for_it -= len(entry.after or ())
             settled.append(entry)
             entry.tell()
         return settled

@@ -59,6 +59,11 @@ class Outbox:
         return sum(lane.unacknowledged_bytes for lane in self._lanes.values())
 
     @property
+    def waiting_for_it(self) -> int:
+        """How many messages, of which nothing is worth a record, wait for the records before them."""
+        return self._telemetry.waiting_for_it
+
+    @property
     def oldest_in_flight(self) -> int:
         """The seq of the oldest batch that was handed over and is not acknowledged; 0 = none."""
         return self._telemetry.oldest_in_flight

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.subscriber import SubscriberComponent
 from streamforge.bus.connection import Connection
 from streamforge.codec import decode
-from streamforge.errors import NotConnected
+from streamforge.errors import NotConnected, Rejected
 from streamforge.health import State
 from streamforge.model import Alarm, AlarmState, DeadLetter, Event, Quality, ReadingBatch, Severity, names
 from streamforge.progress import Headers, Partition
@@ -102,6 +103,9 @@ class Radio(Subscriber[AdapterConfig]):
 class Log(Link):
     """A log in memory that acknowledges when told to."""
 
+    is_away = False
+    most_bytes = 10_000
+
     def __init__(self) -> None:
         super().__init__(NOWHERE, "line", ())
         self.records: list[tuple[str, object]] = []
@@ -116,9 +120,12 @@ class Log(Link):
         return False
 
     def pump(self, outbox: Outbox) -> None:
-        outbox.pump(self, 1)
+        if not self.is_away:
+            outbox.pump(self, 1)
 
     def send(self, place: Partition, _key: bytes, value: bytes, _headers: Headers, ack: Callable[[int], None]) -> None:
+        if len(value) > self.most_bytes:
+            raise Rejected((0,), "too large")
         self.records.append((place.topic, decode(value)))
         self.acks.append(ack)
 
@@ -204,6 +211,33 @@ def test_a_peer_that_can_wait_is_made_to_wait_while_the_log_lags_behind(
         bench.log.acknowledge()
         bench.unit.step(threading.Event())
     assert [one.values[0] for one in bench.log.batches] == [float(level * 10) for level in range(50)]
+
+
+def test_a_peer_is_made_to_wait_too_where_nothing_that_it_sends_is_worth_a_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber, "MOST_WAITING", 3)
+    told: list[int] = []
+    bench.radio.script = [batch(1.0, done=partial(told.append, number)) for number in range(9)]
+    for _ in range(3):
+        bench.unit.step(threading.Event())
+    assert (bench.radio.put, told) == (4, [])
+    bench.log.acknowledge()
+    bench.until(lambda: bench.radio.put == 9)
+    assert told == list(range(9))
+
+
+def test_a_peer_waits_no_longer_when_what_waited_was_too_large_for_the_log(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber, "MOST_WAITING_BYTES", 300)
+    bench.log.is_away, bench.log.most_bytes = True, 10
+    bench.radio.script = [batch(float(level * 10)) for level in range(50)]
+    for _ in range(3):
+        bench.unit.step(threading.Event())
+    assert bench.radio.put < 10
+    bench.log.is_away = False
+    bench.until(lambda: bench.radio.put == 50)
 
 
 def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(bench: Bench) -> None:
