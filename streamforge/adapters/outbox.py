@@ -15,6 +15,8 @@ from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, Source, Ti
 from streamforge.progress import OwnNumber
 
 MOST_BYTES = 64 * 1024 * 1024
+# Of so many assets the head of a record is remembered: a peer may name a new one with each message.
+MOST_SOURCES = 10_000
 TELEMETRY = Topic.TELEMETRY_RAW.value
 TOPIC_OF = {DeadLetter: Topic.DLQ_TELEMETRY.value, Event: Topic.EVENTS_RAW.value, Alarm: Topic.ALARMS_RAW.value}
 # What goes first where there is no room; what is sent first comes last.
@@ -134,6 +136,8 @@ class Outbox:
 
     def _source_of(self, asset_id: str) -> Source:
         if asset_id not in self._sources:
+            if len(self._sources) >= MOST_SOURCES:
+                self._sources.clear()
             self._sources[asset_id] = replace(self._source, asset_id=asset_id)
         return self._sources[asset_id]
 

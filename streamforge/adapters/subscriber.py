@@ -207,7 +207,8 @@ class SubscriberComponent(AdapterComponent):
 
     def _hear(self, asset_id: str, bad: str = "") -> None:
         """It sends; `bad` = why none of it is good."""
-        self._heard_seconds[asset_id] = time.monotonic()
+        if asset_id in self._devices:
+            self._heard_seconds[asset_id] = time.monotonic()
         if asset_id not in self._records:
             if len(self._records) >= MOST_DEVICES:
                 return

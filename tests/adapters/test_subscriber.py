@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamforge.adapters import subscriber
+from streamforge.adapters import outbox, subscriber
 from streamforge.adapters.base import (
     AdapterConfig,
     Batch,
@@ -238,6 +238,19 @@ def test_a_peer_waits_no_longer_when_what_waited_was_too_large_for_the_log(
     assert bench.radio.put < 10
     bench.log.is_away = False
     bench.until(lambda: bench.radio.put == 50)
+
+
+def test_a_peer_that_names_a_new_asset_with_each_message_does_not_fill_the_memory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((outbox, "MOST_SOURCES"), (subscriber, "MOST_DEVICES")):
+        monkeypatch.setattr(module, name, 5)
+    bench.radio.script = [batch(1.0, asset_id=f"asset {number}") for number in range(50)]
+    bench.until(lambda: bench.radio.put == 50)
+    assert len(bench.unit._box._sources) <= 5
+    assert len(bench.unit._heard_seconds) == 1
+    assert len(bench.unit._records) == 5
+    assert [one.source.asset_id for one in bench.log.batches] == [f"asset {number}" for number in range(50)]
 
 
 def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(bench: Bench) -> None:
