@@ -209,7 +209,10 @@ class OpcUa(Subscriber[OpcUaConfig]):
         last_seconds = time.monotonic()
         while True:
             await asyncio.sleep(1.0)
-            is_due = time.monotonic() - last_seconds >= self.config.browse_again_hours * 3600
+            interval_seconds = self.config.browse_again_hours * 3600.0
+            if self._reader.is_root_unknown:
+                interval_seconds = min(interval_seconds, RETRY_SECONDS)
+            is_due = time.monotonic() - last_seconds >= interval_seconds
             if is_due or self._conditions.is_model_changed:
                 self._conditions.is_model_changed, last_seconds = False, time.monotonic()
                 await self._reader.retry_polled()
