@@ -21,7 +21,7 @@ from streamforge.adapters.outbox import TELEMETRY, TOPIC_OF, Outbox
 from streamforge.adapters.signal_file import SignalFile
 from streamforge.bus.connection import Connection
 from streamforge.clock import ClockQuality
-from streamforge.errors import NotConnected
+from streamforge.errors import Fatal, NotConnected
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
@@ -69,6 +69,7 @@ class AdapterComponent(ABC):
         self._dropped_said = 0
         self._are_signals_said = False
         self._is_disk_said = False
+        self._has_met_log = False
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
@@ -210,13 +211,25 @@ class AdapterComponent(ABC):
         if self._outbox is None:
             self._begin(self._epochs.begin(max(tail, default=0)))
         else:
+            if not self._has_met_log:
+                self._must_be_new(self._outbox.epoch, max(tail, default=0))
             self._outbox.recall({**signals, TELEMETRY: set(tail.get(self._outbox.epoch, ()))})
+        self._has_met_log = True
         incarnation = self._link.incarnation()
         try:
             self._epochs.met_log(incarnation)
             correct_closed(self._epochs, tail)
         except OSError as error:  # it must not keep readings from a log that stands on another disk
             self._disk_refuses(error)
+
+    def _must_be_new(self, epoch: int, highest: int) -> None:
+        """Records under numbers that stand on the log already would be taken for repeats, here and downstream.
+
+        Raises Fatal, with the next start's epoch above them on disk.
+        """
+        if highest >= epoch:
+            self._epochs.begin(highest)
+            raise Fatal(f"epochs.json is older than the log, which has epoch {highest} of {self._adapter_id}")
 
     def drain(self, deadline: float) -> None:
         """Stop polling, hand over what waits, wait for its acknowledgement."""

@@ -7,6 +7,7 @@ import pytest
 from streamforge.adapters.epochs import EpochCount
 from streamforge.adapters.repeats import MOST_BATCHES
 from streamforge.adapters.subscriber import MOST_LOOKED
+from streamforge.errors import Fatal
 from tests.adapters.test_subscriber import Bench, Radio, batch
 
 
@@ -48,3 +49,16 @@ def test_where_an_earlier_epoch_stands_nothing_of_this_one_stands_before(tmp_pat
     assert bench.unit._is_tail_enough({epoch: {1: 2}}, 4_000)
     assert bench.unit._is_tail_enough({epoch - 1: {900: 5_000}}, 4_000), "or the whole log would be read"
     bench.unit.close()
+
+
+def test_a_state_directory_that_is_older_than_the_log_gives_no_number_twice(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with pytest.raises(Fatal, match="older than the log, which has epoch 7 of line"):
+        bench.unit._meet_log({7: {1: 2}}, {})
+    bench.unit.close()
+    again = Bench(tmp_path)
+    assert again.unit._outbox is not None
+    assert again.unit._outbox.epoch > 7
+    again.unit._meet_log({7: {1: 2}}, {})
+    again.unit._meet_log({again.unit._outbox.epoch: {1: 2}, 7: {1: 2}}, {})
+    again.unit.close()
