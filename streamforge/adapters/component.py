@@ -21,11 +21,11 @@ from streamforge.adapters.outbox import TELEMETRY, TOPIC_OF, Outbox
 from streamforge.adapters.signal_file import SignalFile
 from streamforge.bus.connection import Connection
 from streamforge.clock import ClockQuality
-from streamforge.errors import NotConnected
+from streamforge.errors import Fatal, NotConnected
 from streamforge.health import Health, State
 from streamforge.logs import Log
 from streamforge.metrics import Metrics
-from streamforge.model import ReadingBatch, Source
+from streamforge.model import Alarm, Event, ReadingBatch, Source
 from streamforge.pressure import Gate
 
 _log = Log("adapter")
@@ -69,6 +69,7 @@ class AdapterComponent(ABC):
         self._dropped_said = 0
         self._are_signals_said = False
         self._is_disk_said = False
+        self._has_met_log = False
         self._acknowledged_at = time.monotonic()
         self.metrics = Metrics()
         self.metrics.gauge("waiting_bytes", "Encoded bytes that the log has not acknowledged", self._waiting_bytes)
@@ -112,6 +113,8 @@ class AdapterComponent(ABC):
 
     def _begin(self, epoch: int) -> None:
         self._outbox = Outbox(self._source, epoch, wake=self._wake)
+        if self._signal_file.is_forgotten and epoch > 1:
+            self._signals.forgot(epoch)
         self._begin_work(self._outbox)
 
     def step(self, stop: threading.Event) -> None:
@@ -124,6 +127,11 @@ class AdapterComponent(ABC):
         if self._outbox is not None and time.monotonic() - self._last_noted >= NOTE_SECONDS:
             self._note_count(self._outbox)
 
+    def _signal_done(self, signal: Event | Alarm) -> None:
+        """The log has a signal that readings made."""
+        self._signals.acknowledged(signal)
+        self._signal_file.due()
+
     def _note_count(self, outbox: Outbox, *, is_last: bool = False) -> None:
         """On disk, for the ledger; a disk that does not take it ends nothing, the log corrects the count."""
         self._last_noted = time.monotonic()
@@ -134,10 +142,13 @@ class AdapterComponent(ABC):
                 self._epochs.count(outbox.read, outbox.dropped, outbox.numbered)
             self._is_disk_said = False
         except OSError as error:
-            self.metrics.errors.labels(stage="state", type="disk").inc()
-            if not self._is_disk_said:
-                self._is_disk_said = True
-                _log.warning("count_not_saved", reason=str(error))
+            self._disk_refuses(error)
+
+    def _disk_refuses(self, error: OSError) -> None:
+        self.metrics.errors.labels(stage="state", type="disk").inc()
+        if not self._is_disk_said:
+            self._is_disk_said = True
+            _log.warning("count_not_saved", reason=str(error))
 
     async def _slice(self, stop: threading.Event) -> None:
         if not stop.is_set():
@@ -147,8 +158,8 @@ class AdapterComponent(ABC):
 
     def _push(self, outbox: Outbox) -> None:
         settled = outbox.settle()
-        gated = self._gate.reason
-        if settled or outbox.is_empty or gated:
+        outbox.is_gated = bool(self._gate.reason)
+        if settled or outbox.is_empty or outbox.is_kept_back:
             self._acknowledged_at = time.monotonic()
         if settled:
             self.metrics.records_out.inc(settled)
@@ -156,8 +167,7 @@ class AdapterComponent(ABC):
         self._signal_file.save(self._signals)
         if outbox.numbered > self._epochs.promised and not self._is_disk_said:
             self._note_count(outbox)
-        if not gated:
-            self._link.pump(outbox)
+        self._link.pump(outbox)
         if outbox.dropped > self._dropped_said:
             self.metrics.dropped.labels(intentional="false").inc(outbox.dropped - self._dropped_said)
             self._dropped_said = outbox.dropped
@@ -192,16 +202,34 @@ class AdapterComponent(ABC):
         if outbox is None:
             return bool(tail)
         oldest = outbox.oldest_in_flight
-        return oldest == 0 or min(tail.get(outbox.epoch, {oldest + 1: 0})) <= oldest
+        # What stands before a record of an earlier epoch is none of this one's.
+        is_before = min(tail, default=outbox.epoch) < outbox.epoch
+        return oldest == 0 or is_before or min(tail.get(outbox.epoch, {oldest + 1: 0})) <= oldest
 
     def _meet_log(self, tail: Tail, signals: Mapping[str, Container[int]]) -> None:
         """What stands on the log decides the epoch, the counts of earlier ones, and what must be sent again."""
         if self._outbox is None:
             self._begin(self._epochs.begin(max(tail, default=0)))
         else:
+            if not self._has_met_log:
+                self._must_be_new(self._outbox.epoch, max(tail, default=0))
             self._outbox.recall({**signals, TELEMETRY: set(tail.get(self._outbox.epoch, ()))})
-        self._epochs.met_log(self._link.incarnation())
-        correct_closed(self._epochs, tail)
+        self._has_met_log = True
+        incarnation = self._link.incarnation()
+        try:
+            self._epochs.met_log(incarnation)
+            correct_closed(self._epochs, tail)
+        except OSError as error:  # it must not keep readings from a log that stands on another disk
+            self._disk_refuses(error)
+
+    def _must_be_new(self, epoch: int, highest: int) -> None:
+        """Records under numbers that stand on the log already would be taken for repeats, here and downstream.
+
+        Raises Fatal, with the next start's epoch above them on disk.
+        """
+        if highest >= epoch:
+            self._epochs.begin(highest)
+            raise Fatal(f"epochs.json is older than the log, which has epoch {highest} of {self._adapter_id}")
 
     def drain(self, deadline: float) -> None:
         """Stop polling, hand over what waits, wait for its acknowledgement."""
@@ -223,7 +251,7 @@ class AdapterComponent(ABC):
 
     def _is_kept_back(self, outbox: Outbox) -> bool:
         """Whether nothing more goes to the log: it is away, or it has all that the gate let through."""
-        return not self._link.is_connected or (bool(self._gate.reason) and not outbox.oldest_in_flight)
+        return not self._link.is_connected or outbox.is_kept_back
 
     def _cancel(self) -> None:
         tasks, self._tasks = self._tasks, []

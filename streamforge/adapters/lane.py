@@ -29,7 +29,8 @@ class Sender(Protocol):
 class Entry:
     """One encoded record of `readings` readings. `number` tells it from the epoch's others on that topic, and grows.
 
-    `done` runs when the log has acknowledged it.
+    `done` runs when the log has acknowledged it, and then what else waits for that: a list, for while the log is away
+    that may be thousands.
     """
 
     number: int
@@ -39,6 +40,13 @@ class Entry:
     done: Callable[[], None]
     headers: Headers = ()
     is_acknowledged: bool = False
+    after: list[Callable[[], None]] | None = None
+
+    def tell(self) -> None:
+        """Nobody need wait for it any more."""
+        self.done()
+        for done in self.after or ():
+            done()
 
 
 def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
@@ -62,6 +70,7 @@ class Lane:
         self._in_flight: deque[Entry] = deque()
         self._waiting_bytes = 0
         self._in_flight_bytes = 0
+        self.waiting_for_it = 0  # how many, besides the records themselves, wait for acknowledgements
 
     @property
     def unacknowledged_bytes(self) -> int:
@@ -85,11 +94,16 @@ class Lane:
 
     def after(self, done: Callable[[], None]) -> None:
         """Run it once all that was put in so far is acknowledged."""
+        if done is nothing:
+            return
         if self.is_empty:
             done()
             return
         last = (self._waiting or self._in_flight)[-1]
-        last.done = both(last.done, done)
+        if last.after is None:
+            last.after = []
+        last.after.append(done)
+        self.waiting_for_it += 1
 
     def drop_oldest(self) -> Entry | None:
         """Let the oldest go that was not handed over yet; None where there is none."""
@@ -97,6 +111,7 @@ class Lane:
             return None
         entry = self._waiting.popleft()
         self._waiting_bytes -= len(entry.value)
+        self.waiting_for_it -= len(entry.after or ())
         return entry
 
     def pump(self, sender: Sender, partitions: int) -> list[Entry]:
@@ -131,8 +146,9 @@ class Lane:
         while self._in_flight and self._in_flight[0].is_acknowledged:
             entry = self._in_flight.popleft()
             self._in_flight_bytes -= len(entry.value)
+            self.waiting_for_it -= len(entry.after or ())
             settled.append(entry)
-            entry.done()
+            entry.tell()
         return settled
 
     def recall(self, standing: Container[int]) -> list[Entry]:

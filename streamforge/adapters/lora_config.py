@@ -149,6 +149,11 @@ class LoraConfig(AdapterConfig):
         _refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
 
     @property
+    def session(self) -> str:
+        """What no other instance may have."""
+        return self.mqtt.session if self.mqtt is not None and self.source.is_server else ""
+
+    @property
     def peer(self) -> str:
         """What is connected to."""
         if self.mqtt is not None and self.source.is_server:

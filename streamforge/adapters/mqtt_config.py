@@ -194,3 +194,8 @@ class MqttConfig(AdapterConfig):
                 )
                 raise ValueError(msg)
             seen[asked] = row.topic
+
+    @property
+    def session(self) -> str:
+        """What no other instance may have."""
+        return self.source.session

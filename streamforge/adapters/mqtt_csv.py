@@ -17,7 +17,7 @@ class CsvDecoder:
         self._tags = [(Tag(tag), tag.at) for tag in row.rows]
 
     def decode(self, payload: bytes, place: Place) -> list[Sample]:
-        lines = [line for line in csv.reader(text_of(payload).splitlines(), delimiter=self._row.separator) if line]
+        lines = self._lines(payload)
         names = [name.strip() for name in lines.pop(0)] if self._row.header and lines else []
         if not lines:
             raise Unreadable("no line of values")
@@ -29,6 +29,14 @@ class CsvDecoder:
             msg = f"no column {', '.join(repr(at) for _, at in self._tags)} in {lines[0]}"
             raise Unreadable(msg[:200])
         return samples
+
+    def _lines(self, payload: bytes) -> list[list[str]]:
+        text = text_of(payload)
+        try:
+            return [line for line in csv.reader(text.splitlines(), delimiter=self._row.separator) if line]
+        except csv.Error as error:  # a cell of more than 128 KiB
+            msg = f"no CSV: {error}"
+            raise Unreadable(msg) from None
 
     def _line(self, names: list[str], line: list[str], place: Place) -> list[Sample]:
         row = self._row

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from streamforge.adapters.base import Batch
+from streamforge.adapters.lane import both
 from streamforge.adapters.mqtt_acks import Ticket
 from streamforge.adapters.mqtt_readings import Sample, batch_of
 
 MOST_READINGS = 1_000
+# Of all messages of a batch: long texts that fit the log each alone must fit it together, too.
+MOST_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
@@ -18,6 +21,13 @@ class _Open:
     samples: list[Sample] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
     tickets: list[Ticket] = field(default_factory=list)
+    payload_bytes: int = 0
+
+    def takes(self, sample: Sample, ticket: Ticket) -> bool:
+        """Whether there is room for it."""
+        if sample.parameter in self.parameters or len(self.samples) >= MOST_READINGS:
+            return False
+        return self.tickets[-1] is ticket or self.payload_bytes + len(ticket.payload) <= MOST_BYTES
 
 
 class Gather:
@@ -34,7 +44,7 @@ class Gather:
         for sample in samples:
             key = (sample.asset_id, is_history)
             group = self._open.get(key)
-            if group is None or sample.parameter in group.parameters or len(group.samples) >= MOST_READINGS:
+            if group is None or not group.takes(sample, ticket):
                 if group is not None:
                     self._close(key)
                 group = self._open[key] = _Open()
@@ -42,6 +52,7 @@ class Gather:
             group.parameters.add(sample.parameter)
             if not group.tickets or group.tickets[-1] is not ticket:
                 group.tickets.append(ticket)
+                group.payload_bytes += len(ticket.payload)
                 ticket.parts += 1
 
     def put(self, batch: Batch, ticket: Ticket) -> None:
@@ -49,7 +60,7 @@ class Gather:
         for key in [key for key in self._open if key[0] == batch.asset_id]:
             self._close(key)
         ticket.parts += 1
-        self._closed.append(replace(batch, done=partial(self._done, (ticket,))))
+        self._closed.append(replace(batch, done=both(batch.done, partial(self._done, (ticket,)))))
 
     def take(self) -> list[Batch]:
         """Every batch, in the order of each asset's readings."""

@@ -65,6 +65,11 @@ class Source:
         return urlsplit(self.broker).scheme == "mqtts"
 
     @property
+    def session(self) -> str:
+        """What the broker keeps, which is of one reader alone."""
+        return f"{self.client_id} at {self.host}:{self.port}"
+
+    @property
     def host(self) -> str:
         """Name or address of the broker."""
         return urlsplit(self.broker).hostname or ""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
             raise
 
     async def close(self) -> None:
-        self._standing.save(self._conditions)
+        self._standing.save()
         self._heard.save(is_last=True)
         await self._reader.link.close()
 
@@ -117,7 +118,8 @@ class OpcUa(Subscriber[OpcUaConfig]):
     async def _replay(self, inbox: Inbox) -> None:
         subscription = self._reader.subscription
         while subscription.replayed is not None:
-            await self._hand_over(subscription.replayed, inbox)
+            message, subscription.replayed = subscription.replayed, None
+            await self._hand_over(message, inbox)
             subscription.replayed = await subscription.feed.resume(self._reader.link.session)
 
     async def _publish(self, waiting: list["asyncio.Task[Any]"], inbox: Inbox) -> None:
@@ -141,7 +143,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
                 self._outstanding -= 1
                 return
             raise
-        self._standing.save(self._conditions)
+        self._standing.save()
         self._heard.save()
         subscription = self._reader.subscription
         async for one in subscription.feed.arrived(self._reader.link.session, result, now_us()):
@@ -173,8 +175,11 @@ class OpcUa(Subscriber[OpcUaConfig]):
                     raise SubscriptionLost(part.Status.name)
         done = _when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
         for alarm in alarms:
-            inbox.signal(alarm, both(done, self._standing.due))
-        for batch in found:
+            inbox.signal(alarm, both(partial(self._standing.done, alarm), done))
+        # All at once, and then the wait for room: if the link goes meanwhile nobody asks for the rest of it again.
+        for batch in found[:-1]:
+            inbox.offer(replace(batch, done=done))
+        for batch in found[-1:]:
             await inbox.put(replace(batch, done=done))
         self._say_lost(table.lost, inbox)
 
@@ -204,7 +209,10 @@ class OpcUa(Subscriber[OpcUaConfig]):
         last_seconds = time.monotonic()
         while True:
             await asyncio.sleep(1.0)
-            is_due = time.monotonic() - last_seconds >= self.config.browse_again_hours * 3600
+            interval_seconds = self.config.browse_again_hours * 3600.0
+            if self._reader.is_root_unknown:
+                interval_seconds = min(interval_seconds, RETRY_SECONDS)
+            is_due = time.monotonic() - last_seconds >= interval_seconds
             if is_due or self._conditions.is_model_changed:
                 self._conditions.is_model_changed, last_seconds = False, time.monotonic()
                 await self._reader.retry_polled()

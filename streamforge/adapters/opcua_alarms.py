@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncua import ua
 
-from streamforge.adapters.opcua_values import time_us
+from streamforge.adapters.opcua_values import legible, time_us
 from streamforge.model import Alarm, AlarmState, Severity
 
 _CONDITION = ua.NodeId(ua.ObjectIds.ConditionType)
@@ -113,25 +113,27 @@ class Conditions:
         known = next((one for name, one in self.standing.items() if name.startswith(f"{key}/")), None)
         raised_us = known.raised_at_us if known else time_us(said["active_at"]) if is_active else 0
         raised_us = raised_us or at_us
-        message = said["message"].Text if said["message"] is not None else ""
+        message = legible(said["message"].Text or "") if said["message"] is not None else ""
+        source = legible(said["source"] or "")
         return Alarm(
             alarm_id=known.alarm_id if known else f"{key}/{raised_us}",
             asset_id=self.asset_id,
-            type=said["name"] or said["source"] or condition.to_string(),
+            type=legible(said["name"] or "") or source or legible(condition.to_string()),
             severity=severity_of(int(said["severity"] or 0)),
             state=_state(is_active=is_active, is_acked=is_acked, is_kept=is_kept),
             raised_at_us=raised_us,
             acked_at_us=(time_us(said["acked_at"]) or at_us) if is_acked and said["acked"] is not None else 0,
-            acked_by=(said["user"] or "") if is_acked else "",
+            acked_by=legible(said["user"] or "") if is_acked else "",
             cleared_at_us=0 if is_active else (time_us(said["active_at"]) or at_us),
-            message=f"{said['source']}: {message}" if said["source"] else message or "",
+            message=f"{source}: {message}" if source else message,
         )
 
     def _key(self, condition: ua.NodeId, branch: ua.NodeId | None) -> str:
         """A branch is an earlier state of its condition that still waits for somebody: an alarm of its own."""
         is_trunk = branch is None or branch.is_null()
-        return f"{self.adapter_id}/{condition.to_string()}" + (
-            "" if is_trunk or branch is None else f"#{branch.to_string()}"
+        return legible(
+            f"{self.adapter_id}/{condition.to_string()}"
+            + ("" if is_trunk or branch is None else f"#{branch.to_string()}")
         )
 
 

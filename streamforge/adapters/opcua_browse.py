@@ -12,6 +12,7 @@ from streamforge.adapters.opcua_address import NodeAddress
 from streamforge.adapters.opcua_config import BrowseRow
 from streamforge.adapters.opcua_items import Item
 from streamforge.adapters.opcua_server import Server, in_chunks
+from streamforge.adapters.opcua_values import legible
 
 Path = tuple[str, ...]
 _KINDS = ua.NodeClass.Object | ua.NodeClass.Variable
@@ -67,14 +68,21 @@ class _Walk:
         return below
 
 
+class RootUnknown(Exception):  # noqa: N818 - a state of the server, which may be starting or taking a new program
+    """The server does not show what is below the node; the message says why."""
+
+
 async def find(session: UaSession, server: Server, row: BrowseRow, root: ua.NodeId) -> list[tuple[Path, ua.NodeId]]:
-    """Every variable below `root` that the row wants, by path; at most one more than `row.most`."""
+    """Every variable below `root` that the row wants, by path; at most one more than `row.most`.
+
+    Raises RootUnknown.
+    """
     walk = _Walk(row)
     include, exclude = Globs(row.include), Globs(row.exclude)
     level: list[tuple[Path, ua.NodeId]] = [((), root)]
     wanted: list[tuple[Path, ua.NodeId]] = []
     for _ in range(row.depth):
-        results = await _browse(session, server, [node for _, node in level])
+        results = await _browse(session, server, [node for _, node in level], is_root=level == [((), root)])
         walk.found = []
         level = [
             below for (path, _), references in zip(level, results, strict=True) for below in walk.take(path, references)
@@ -85,7 +93,7 @@ async def find(session: UaSession, server: Server, row: BrowseRow, root: ua.Node
     return sorted(wanted[: row.most + 1], key=lambda one: one[0])
 
 
-async def _browse(session: UaSession, server: Server, nodes: Sequence[ua.NodeId]) -> list[list[Any]]:
+async def _browse(session: UaSession, server: Server, nodes: Sequence[ua.NodeId], *, is_root: bool) -> list[list[Any]]:
     """The references forward from each node, all of them."""
 
     async def ask(part: Sequence[ua.NodeId]) -> Sequence[list[Any]]:
@@ -101,6 +109,8 @@ async def _browse(session: UaSession, server: Server, nodes: Sequence[ua.NodeId]
             for node in part
         ]
         results = await session.browse(ua.BrowseParameters(NodesToBrowse=wanted))
+        if is_root and results[0].StatusCode.value and not results[0].StatusCode.is_good():
+            raise RootUnknown(results[0].StatusCode.name)
         return [await _whole(session, result) for result in results]
 
     return await in_chunks(nodes, server.limits.browses, ask)
@@ -127,6 +137,6 @@ def item_at(row: BrowseRow, asset_id: str, path: Path, node: ua.NodeId, server: 
     namespace = server.namespaces[index] if 0 < index < len(server.namespaces) else index
     return Item(
         asset_id=row.asset_id or asset_id,
-        parameter=row.parameter(path),
+        parameter=legible(row.parameter(path)),
         address=NodeAddress(namespace=namespace, kind=kind, name=name),
     )

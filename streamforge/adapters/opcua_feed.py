@@ -3,6 +3,7 @@
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from asyncua import ua
@@ -67,10 +68,7 @@ def after(number: int) -> int:
 
 def between(last: int, number: int) -> Iterator[int]:
     """The sequence numbers after `last` and before `number`; none where `number` is not ahead."""
-    if not last:
-        return
-    ahead = (number - last) % _NUMBERS
-    if not 0 < ahead <= _NUMBERS // 2:
+    if not _ahead(last, number):
         return
     missing = after(last)
     while missing != number:
@@ -78,9 +76,15 @@ def between(last: int, number: int) -> Iterator[int]:
         missing = after(missing)
 
 
+def _ahead(last: int, number: int) -> int:
+    """How far `number` is ahead of the last one that was taken; 0 where it is not, or none was."""
+    ahead = (number - last) % _NUMBERS if last else 0
+    return ahead if ahead <= _NUMBERS // 2 else 0
+
+
 def is_news(last: int, number: int) -> bool:
     """Whether a message of this number comes after the last one that was taken."""
-    return not last or 0 < (number - last) % _NUMBERS <= _NUMBERS // 2
+    return not last or bool(_ahead(last, number))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,16 +139,16 @@ class Feed:
         return self._take(message) if message is not None else None
 
     async def _missed(self, session: UaSession, number: int, there: Any, time_us: int) -> AsyncIterator[Message | Gap]:
-        gone = 0
-        for count, missing in enumerate(between(self.last, number)):
-            can_be = count < _MOST_MISSING and (not there or missing in there)
-            message = await self._again(session, missing) if can_be else None
+        gone = max(0, _ahead(self.last, number) - 1 - _MOST_MISSING)  # a number out of the blue: nobody has as many
+        for missing in islice(between(self.last, number), _MOST_MISSING):
+            message = await self._again(session, missing) if not there or missing in there else None
             if message is not None:
                 yield self._take(message)
             else:
                 self.last = missing
                 gone += 1
         if gone:
+            self.last = _before(number)
             yield Gap(from_us=self.heard_us, to_us=time_us, reason=f"{gone} notifications are missing")
 
     async def _again(self, session: UaSession, number: int) -> Any:

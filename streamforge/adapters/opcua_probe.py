@@ -15,7 +15,7 @@ from asyncua.client.ua_session import UaSession
 
 from streamforge.adapters import probe_user
 from streamforge.adapters.opcua_address import parse_address
-from streamforge.adapters.opcua_browse import find, item_at
+from streamforge.adapters.opcua_browse import RootUnknown, find, item_at
 from streamforge.adapters.opcua_config import SCHEME, BrowseRow, Mode, Policy, Source
 from streamforge.adapters.opcua_limits import Profile
 from streamforge.adapters.opcua_link import Link, failing, first_certificate, offer_of
@@ -183,6 +183,8 @@ async def _look(link: Link, row: BrowseRow) -> list[Seen]:
             if isinstance(root, str):
                 raise NotConnected(f"{link.url}: {row.at}: {root}")
             return await _seen(link.session, server, row, await find(link.session, server, row, root))
+    except RootUnknown as reason:
+        raise NotConnected(f"{link.url}: {row.at}: {reason}") from None
     finally:
         await link.close()
 

@@ -9,7 +9,7 @@ from asyncua import ua
 from streamforge.adapters.base import Batch, silence
 from streamforge.adapters.opcua_address import parse_address
 from streamforge.adapters.opcua_alarms import Conditions, event_filter, refresh_of
-from streamforge.adapters.opcua_browse import find, item_at
+from streamforge.adapters.opcua_browse import RootUnknown, find, item_at
 from streamforge.adapters.opcua_config import SERVER_OBJECT, BrowseRow, OpcUaConfig
 from streamforge.adapters.opcua_feed import Gap
 from streamforge.adapters.opcua_items import Item, ItemTable
@@ -51,6 +51,7 @@ class Reader:
         self._gaps: list[Gap] = []
         self._left_out = ""
         self._alarms_refused = ""
+        self.is_root_unknown = False  # of a `[[browse]]` row, when it was looked at last
 
     @property
     def server(self) -> Server:
@@ -150,19 +151,24 @@ class Reader:
         """The variables that `[[browse]]` finds and no row names."""
         found: dict[tuple[str, str], Item] = {}
         self._left_out = ""
+        self.is_root_unknown = False
         taken = {(item.asset_id, item.parameter) for item in self._rows}
         for row in self._config.browse:
             (root,) = await nodes_of(self.link.session, self.server, [parse_address(row.at)])
-            if isinstance(root, str):
-                self._left_out = f"browse {row.at}: {root}"
+            try:
+                items = await self._below(row, root)
+            except RootUnknown as reason:
+                self._left_out, self.is_root_unknown = f"browse {row.at}: {reason}", True
                 continue
-            for item in await self._below(row, root):
+            for item in items:
                 key = (item.asset_id, item.parameter)
                 if key not in taken:
                     found.setdefault(key, item)
         return list(found.values())
 
-    async def _below(self, row: BrowseRow, root: ua.NodeId) -> list[Item]:
+    async def _below(self, row: BrowseRow, root: ua.NodeId | str) -> list[Item]:
+        if isinstance(root, str):
+            raise RootUnknown(root)
         variables = await find(self.link.session, self.server, row, root)
         if len(variables) > row.most:
             self._left_out = f"browse {row.at}: more than {row.most} variables, the rest is left out"
@@ -176,7 +182,8 @@ class Reader:
             return []
         subscription = self.subscription
         now = await self._browse()
-        gone = {item: handle for item, handle in self._browsed.items() if item not in now}
+        # What cannot be looked at is not gone: the server may be taking a new program.
+        gone = {} if self.is_root_unknown else {item: at for item, at in self._browsed.items() if item not in now}
         await unmonitor(self.link.session, subscription, list(gone.values()), self.server.limits.monitored)
         more = subscription.table.add(item for item in now if item not in self._browsed)
         await monitor(self.link.session, self.server, self._config.subscription, subscription, more)

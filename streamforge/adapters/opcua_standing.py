@@ -7,7 +7,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from streamforge.adapters.opcua_alarms import Conditions
 from streamforge.durable import write_durably
 from streamforge.logs import Log
 from streamforge.model import Alarm, AlarmState, Severity
@@ -23,6 +22,7 @@ class StandingFile:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE_NAME
         self._is_due = self._is_complained = False
+        self._on_log: dict[str, Alarm] = {}
 
     def load(self) -> dict[str, Alarm]:
         """The alarms by id; none where there is no file that can be read, which is said."""
@@ -33,17 +33,22 @@ class StandingFile:
         except (OSError, ValueError, TypeError, KeyError) as error:
             _log.warning("conditions_forgotten", file=FILE_NAME, reason=str(error))
             return {}
-        return {alarm.alarm_id: alarm for alarm in found}
+        self._on_log = {alarm.alarm_id: alarm for alarm in found}
+        return dict(self._on_log)
 
-    def due(self) -> None:
-        """The log has something that the file does not have."""
+    def done(self, alarm: Alarm) -> None:
+        """The log has this: what is still on its way is not in the file, or a unit that is killed would not say it."""
         self._is_due = True
+        if alarm.state is AlarmState.CLEARED:
+            self._on_log.pop(alarm.alarm_id, None)
+        else:
+            self._on_log[alarm.alarm_id] = alarm
 
-    def save(self, conditions: Conditions) -> None:
+    def save(self) -> None:
         """Write it if it is due; a disk that does not take it is asked again."""
         if not self._is_due:
             return
-        content = json.dumps([asdict(alarm) for alarm in conditions.standing.values()]).encode()
+        content = json.dumps([asdict(alarm) for alarm in self._on_log.values()]).encode()
         try:
             write_durably(self._path, content, mode=_MODE)
         except OSError as error:
@@ -56,4 +61,5 @@ class StandingFile:
 
 def _alarm(raw: dict[str, object]) -> Alarm:
     severity, state = Severity(str(raw["severity"])), AlarmState(str(raw["state"]))
-    return Alarm(**{**raw, "severity": severity, "state": state})  # type: ignore[arg-type] # its own fields
+    told = {name: value for name, value in raw.items() if value == value}  # noqa: PLR0124 - one NaN is not the other
+    return Alarm(**{**told, "severity": severity, "state": state})  # type: ignore[arg-type] # its own fields

@@ -137,7 +137,8 @@ async def go_on(session: UaSession, subscription: Subscription, *, is_new_sessio
         if is_new_session and not await _is_transferred(session, feed):
             return False
         subscription.table.heard.clear()
-        subscription.replayed = await feed.resume(session)
+        # One that stands here already, for the link went again before it was handed over, is not asked for twice.
+        subscription.replayed = subscription.replayed or await feed.resume(session)
     except SubscriptionLost:
         return False
     subscription.is_resumed = True

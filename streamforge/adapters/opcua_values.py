@@ -169,17 +169,27 @@ def _number(value: Any, kind: Kind, form: Form, stamp: _Stamp) -> Reading:
     return Reading(kind, nan, value if value < 1 << 63 else str(value), *stamp)
 
 
+def legible(text: str) -> str:
+    """Text that is no UTF-8 taken as Latin-1, as old servers send it: the library gives its bytes as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape").decode("latin-1")
+    return text
+
+
 def as_text(value: Any) -> str:
     """A value that is no number, as a person would write it; a structure as JSON."""
     for kind, written in _WRITTEN.items():
         if isinstance(value, kind):
-            return written(value)
+            return legible(written(value))
     return as_json(value) if is_dataclass(value) or isinstance(value, dict) else str(value)
 
 
 def as_json(value: Any) -> str:
     """An array or a structure on one line; its members that JSON does not have are texts."""
-    return json.dumps(asdict(value) if _is_structure(value) else value, default=_plain, ensure_ascii=False)
+    plain = asdict(value) if _is_structure(value) else value
+    return legible(json.dumps(plain, default=_plain, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:

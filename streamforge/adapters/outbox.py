@@ -15,6 +15,8 @@ from streamforge.model import Alarm, DeadLetter, Event, ReadingBatch, Source, Ti
 from streamforge.progress import OwnNumber
 
 MOST_BYTES = 64 * 1024 * 1024
+# Of so many assets the head of a record is remembered: a peer may name a new one with each message.
+MOST_SOURCES = 10_000
 TELEMETRY = Topic.TELEMETRY_RAW.value
 TOPIC_OF = {DeadLetter: Topic.DLQ_TELEMETRY.value, Event: Topic.EVENTS_RAW.value, Alarm: Topic.ALARMS_RAW.value}
 # What goes first where there is no room; what is sent first comes last.
@@ -41,6 +43,7 @@ class Outbox:
         self.acknowledged = 0
         self.dropped = 0
         self.dropped_signals: Counter[str] = Counter()  # topic -> alarms, events, dead letters
+        self.is_gated = False  # telemetry waits here
 
     @property
     def read(self) -> int:
@@ -58,6 +61,11 @@ class Outbox:
         return sum(lane.unacknowledged_bytes for lane in self._lanes.values())
 
     @property
+    def waiting_for_it(self) -> int:
+        """How many messages, of which nothing is worth a record, wait for the records before them."""
+        return self._telemetry.waiting_for_it
+
+    @property
     def oldest_in_flight(self) -> int:
         """The seq of the oldest batch that was handed over and is not acknowledged; 0 = none."""
         return self._telemetry.oldest_in_flight
@@ -71,6 +79,12 @@ class Outbox:
     def is_empty(self) -> bool:
         """Whether the log has everything."""
         return all(lane.is_empty for lane in self._lanes.values())
+
+    @property
+    def is_kept_back(self) -> bool:
+        """Whether nothing more will go: the gate is closed, and the log has all that it let through."""
+        signals = (self._lanes[topic] for topic in TOPIC_OF.values())
+        return self.is_gated and not self.oldest_in_flight and all(lane.is_empty for lane in signals)
 
     def put(self, batch: Batch, gateway_time_us: int, time_quality: TimeQuality) -> None:
         """Number and encode a scan; it waits here until `pump` hands it over."""
@@ -122,6 +136,8 @@ class Outbox:
 
     def _source_of(self, asset_id: str) -> Source:
         if asset_id not in self._sources:
+            if len(self._sources) >= MOST_SOURCES:
+                self._sources.clear()
             self._sources[asset_id] = replace(self._source, asset_id=asset_id)
         return self._sources[asset_id]
 
@@ -144,9 +160,11 @@ class Outbox:
         A record that is too large is dropped, counted. Raises what else `sender` raises.
         """
         for topic in reversed(ORDER):
+            if self.is_gated and topic == TELEMETRY:
+                continue
             for entry in self._lanes[topic].pump(sender, partitions):
                 self._dropped(topic, entry)
-                entry.done()  # a peer that waits for it would wait for ever
+                entry.tell()  # a peer that waits for it would wait for ever
 
     def settle(self) -> int:
         """Take note of acknowledgements and run their `done`; how many readings that were."""

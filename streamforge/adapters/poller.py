@@ -117,7 +117,7 @@ class PollerComponent(AdapterComponent):
 
     def _report(self, device: Device, batch: Batch, outbox: Outbox, time_us: int) -> None:
         for signal in self._signals.look(device.signals, batch, time_us):
-            outbox.put_signal(signal, batch.asset_id, self._signal_file.due)
+            outbox.put_signal(signal, batch.asset_id, partial(self._signal_done, signal))
         due = self._reporters[device.key].select(batch, time.monotonic())
         if due is not None:
             outbox.put(due, time_us, self._clock.now(time_us))

@@ -8,6 +8,7 @@ one that says the same, and is kept.
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from streamforge.adapters.base import Batch
@@ -68,8 +69,11 @@ class Repeats:
     def lost(self) -> None:
         """The connection is gone: what was taken last may come again, the newest first if not all can be kept."""
         self._ends_seconds = 0.0
+        before, self._standing = self._standing, set()
         while self._recent:
             self._add(self._recent.pop())
+        # Of a connection that was lost shortly before, as far as there is room.
+        self._standing.update(islice(before, max(0, MOST_READINGS - len(self._standing))))
 
     def _add(self, taken: _Taken) -> None:
         if len(self._standing) >= MOST_READINGS:

@@ -16,22 +16,25 @@ _log = Log("adapter")
 
 
 class SignalFile:
-    """The file of one adapter instance."""
+    """The file of one adapter instance; `is_forgotten` = it did not say what was said before."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE_NAME
         self._is_due = False
         self._is_complained = False
+        self.is_forgotten = True
 
     def load(self, adapter_id: str) -> Signals:
         """As they were left; anew where there is no file that can be read, which is said."""
         try:
-            return Signals(adapter_id, said_of(json.loads(self._path.read_text())))
+            signals = Signals(adapter_id, said_of(json.loads(self._path.read_text())))
         except FileNotFoundError:
             return Signals(adapter_id)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             _log.warning("signals_forgotten", file=FILE_NAME, reason=str(error))
             return Signals(adapter_id)
+        self.is_forgotten = False
+        return signals
 
     def due(self) -> None:
         """Something was acknowledged that the file does not have."""

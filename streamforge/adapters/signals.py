@@ -44,6 +44,17 @@ class Signals:
     def __init__(self, adapter_id: str, said: Mapping[str, Said] | None = None) -> None:
         self._adapter_id = adapter_id
         self._said = dict(said or {})
+        self._first_number = 0
+        # Of each parameter of which signals are on their way to the log: these in order, and what the log has before.
+        self._under_way: dict[str, list[tuple[Signal, Said]]] = {}
+        self._on_log: dict[str, Said | None] = {}
+
+    def forgot(self, epoch: int) -> None:
+        """What was said before is not known: events are numbered where no earlier epoch has been.
+
+        Under a number that was given before, a table that is keyed by it would take a new event for the old one.
+        """
+        self._first_number = epoch * 1_000_000
 
     def look(self, rules: Sequence[SignalRule | None], batch: Batch, time_us: int) -> list[Signal]:
         """What is new in readings taken at `time_us`, one rule each; a value that is BAD or null says nothing."""
@@ -51,15 +62,37 @@ class Signals:
             signal
             for index, rule in enumerate(rules)
             if rule is not None and (seen := _seen(batch, index, time_us)) is not None
-            for signal in (self._event(seen, rule) if rule.condition is None else self._alarm(seen, rule))
+            for signal in self._new(seen, rule)
         ]
+
+    def _new(self, seen: _Seen, rule: SignalRule) -> Iterable[Signal]:
+        before = self._said.get(seen.key)
+        for signal in self._event(seen, rule) if rule.condition is None else self._alarm(seen, rule):
+            self._on_log.setdefault(seen.key, before)
+            self._under_way.setdefault(seen.key, []).append((signal, self._said[seen.key]))
+            yield signal
+
+    def acknowledged(self, signal: Signal) -> None:
+        """The log has it: only then it is among what is kept."""
+        key = f"{signal.asset_id}/{signal.type}"
+        under_way = self._under_way.get(key, [])
+        for place, (one, said) in enumerate(under_way):
+            if one is signal:
+                self._on_log[key] = said
+                del under_way[: place + 1]
+                break
+        if not under_way:
+            self._under_way.pop(key, None)
+            self._on_log.pop(key, None)
 
     def _event(self, seen: _Seen, rule: SignalRule) -> Iterable[Event]:
         """A change; the first value of all is none."""
         before = self._said.get(seen.key)
         if before is not None and before.value == seen.value:
             return
-        self._said[seen.key] = Said(number=0 if before is None else before.number + 1, value=seen.value)
+        self._said[seen.key] = Said(
+            number=self._first_number if before is None else before.number + 1, value=seen.value
+        )
         if before is not None:
             yield Event(
                 event_id=self._id(seen),
@@ -99,8 +132,8 @@ class Signals:
         return f"{self._adapter_id}/{seen.key}/{self._said[seen.key].number}"
 
     def to_json(self) -> dict[str, Any]:
-        """What was said, to be kept."""
-        return {key: asdict(said) for key, said in self._said.items()}
+        """What was said and the log has, to be kept: a unit that is killed says the rest once more."""
+        return {key: asdict(said) for key, said in {**self._said, **self._on_log}.items() if said is not None}
 
 
 def said_of(raw: Mapping[str, Any]) -> dict[str, Said]:
@@ -118,7 +151,7 @@ def _seen(batch: Batch, index: int, time_us: int) -> _Seen | None:
         parameter=batch.names.parameters[index],
         unit=batch.names.units[index],
         value=value,
-        time_us=(times[index] if len(times) > 1 else times[0]) if times else time_us,
+        time_us=((times[index] if len(times) > 1 else times[0]) if times else 0) or time_us,
     )
 
 

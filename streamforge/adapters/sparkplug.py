@@ -4,7 +4,8 @@ The role is that of a listener: it sends nothing, unless `rebirth` allows it to 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 
 from streamforge.adapters.base import Batch, ReportRule, SignalRule, silence
@@ -134,7 +135,7 @@ class Sparkplug:
         self.missing += missing
         told.events.append(
             Event(
-                event_id=f"{self._source}/{address.node_name}/gap/{payload.time_ms}/{payload.seq}",
+                event_id=f"{self._source}/{address.node_name}/gap/{payload.time_ms or now_us}/{payload.seq}",
                 asset_id=self.asset_of(address.group, address.node, NODE_ITSELF),
                 type="data_gap",
                 severity=Severity.MEDIUM,
@@ -148,6 +149,7 @@ class Sparkplug:
 
     def _birth(self, node: Node, address: _Address, payload: Payload, told: Told) -> None:
         table = node.tables[address.device] = Table()
+        node.dying.pop(address.device, None)
         self.is_changed = True
         self.rebirths.born(address.name)
         for metric in payload.metrics:
@@ -206,7 +208,14 @@ class Sparkplug:
         self.is_changed = True
         columns = table.readings()
         if len(columns):
-            told.silent.append(silence(self.asset_of(address.group, address.node, device), columns, NODE_OFFLINE))
+            node.dying[device] = table
+            batch = silence(self.asset_of(address.group, address.node, device), columns, NODE_OFFLINE)
+            told.silent.append(replace(batch, done=partial(self._death_is_told, node, device, table)))
+
+    def _death_is_told(self, node: Node, device: str, table: Table) -> None:
+        if node.dying.get(device) is table:
+            del node.dying[device]
+            self.is_changed = True
 
     def details(self) -> Mapping[str, object]:
         """For health and page."""

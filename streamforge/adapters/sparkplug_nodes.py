@@ -60,12 +60,13 @@ class Table:
 
 @dataclass(slots=True)
 class Node:
-    """One edge node. `seq` and the bdSeqs -1 = not known."""
+    """One edge node. `seq` and the bdSeqs -1 = not known; `dying` are devices whose death the log does not have yet."""
 
     seq: int = -1
     bdseq: int = -1
     bdseq_before: int = -1
     tables: dict[str, Table] = field(default_factory=dict)
+    dying: dict[str, Table] = field(default_factory=dict)
     last: bytes = b""
 
     def born(self, payload_seq: int, bdseq: int) -> None:
@@ -74,6 +75,7 @@ class Node:
         if bdseq != self.bdseq:
             self.bdseq_before, self.bdseq = self.bdseq, bdseq
         self.tables.clear()
+        self.dying.clear()
 
     def is_death_of_before(self, bdseq: int) -> bool:
         """Whether an NDEATH belongs to a connection from before the last birth.
@@ -98,14 +100,17 @@ def bdseq_of(metrics: Iterable[Metric]) -> int:
 
 
 def to_json(nodes: Mapping[tuple[str, str], Node]) -> list[dict[str, Any]]:
-    """What is worth keeping over a restart: not the sequence, which went on meanwhile."""
+    """What is worth keeping over a restart: not the sequence, which went on meanwhile.
+
+    A death that the log does not have is none yet: its message comes again, and must then find what died.
+    """
     return [
         {
             "group": group,
             "node": name,
             "bdseq": node.bdseq,
             "bdseq_before": node.bdseq_before,
-            "tables": {device: _rows(table) for device, table in node.tables.items()},
+            "tables": {device: _rows(table) for device, table in (node.dying | node.tables).items()},
         }
         for (group, name), node in nodes.items()
     ]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from struct import Struct
 
 from streamforge.adapters.mqtt_readings import Unreadable
+from streamforge.adapters.mqtt_times import MOST_US
 
 MOST_METRICS = 20_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Fields of a metric that hold its value: int, long, float, double, boolean, string, bytes, data set, template.
 INT, LONG, FLOAT, DOUBLE, BOOLEAN, STRING, BYTES, DATASET, TEMPLATE = range(10, 19)
-_NUMBERS = {2: "alias", 3: "time_ms", 4: "datatype", 5: "is_historical", 7: "is_null"}
+_NUMBERS = {2: "alias", 4: "datatype", 5: "is_historical", 7: "is_null"}
 _REALS = {FLOAT: Struct("<f"), DOUBLE: Struct("<d")}
 Field = tuple[int, int, int | bytes]
 """Number, wire type, and the number or the bytes that stand there."""
@@ -96,7 +97,7 @@ def decode(data: bytes) -> Payload:
     try:
         for number, wire, value in fields(data):
             if number == 1:
-                payload.time_ms = _int(wire, value)
+                payload.time_ms = _time_ms(wire, value)
             elif number == 2:
                 if len(payload.metrics) >= MOST_METRICS:
                     msg = f"more than {MOST_METRICS} metrics in one message"
@@ -116,6 +117,12 @@ def _int(wire: int, value: int | bytes) -> int:
     return value
 
 
+def _time_ms(wire: int, value: int | bytes) -> int:
+    """0 = none, and so is a number that is no time, as of a node whose clock was never set: no record can hold it."""
+    time_ms = _int(wire, value)
+    return time_ms if time_ms * 1000 < MOST_US else 0
+
+
 def _bytes(wire: int, value: int | bytes) -> bytes:
     if wire != _BYTES or not isinstance(value, bytes):
         raise Unreadable("not Sparkplug B: a field of another type")
@@ -128,6 +135,8 @@ def metric(data: bytes) -> Metric:
     for number, wire, value in fields(data):
         if number == 1:
             found.name = _bytes(wire, value).decode()
+        elif number == 3:
+            found.time_ms = _time_ms(wire, value)
         elif number == 9:
             _properties(found, _bytes(wire, value))
         elif INT <= number <= TEMPLATE:

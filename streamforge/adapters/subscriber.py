@@ -27,6 +27,8 @@ from streamforge.model import Alarm, DeadLetter, Event, Quality, ReadingBatch, n
 _log = Log("adapter")
 # Beyond this a peer that can wait is made to wait: what it keeps outlives this process.
 MOST_WAITING_BYTES = 4 * 1024 * 1024
+# And beyond so many messages that wait to be acknowledged though nothing of them is worth a record.
+MOST_WAITING = 10_000
 LOOK_SECONDS = 1.0
 NO_SIGNAL = "no_signal"
 # So many records of all adapters, at least, are looked through for those of a process that was killed: 1 s of work.
@@ -140,7 +142,7 @@ class SubscriberComponent(AdapterComponent):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
-            if not self._met.is_set() or self._waiting_bytes() > MOST_WAITING_BYTES:
+            if not self._met.is_set() or self._is_full():
                 # it is this end that does not listen
                 self._heard_seconds = dict.fromkeys(self._heard_seconds, now)
             for device in self._devices.values():
@@ -164,9 +166,12 @@ class SubscriberComponent(AdapterComponent):
     async def put(self, batch: Batch) -> None:
         """Readings of a peer that can wait: returns when there is room for more."""
         self._arrived(batch)
-        while self._waiting_bytes() > MOST_WAITING_BYTES:
+        while self._is_full():
             self._room.clear()
             await self._room.wait()
+
+    def _is_full(self) -> bool:
+        return self._waiting_bytes() > MOST_WAITING_BYTES or self._box.waiting_for_it > MOST_WAITING
 
     def offer(self, batch: Batch) -> None:
         """Readings of a peer that cannot wait."""
@@ -202,7 +207,8 @@ class SubscriberComponent(AdapterComponent):
 
     def _hear(self, asset_id: str, bad: str = "") -> None:
         """It sends; `bad` = why none of it is good."""
-        self._heard_seconds[asset_id] = time.monotonic()
+        if asset_id in self._devices:
+            self._heard_seconds[asset_id] = time.monotonic()
         if asset_id not in self._records:
             if len(self._records) >= MOST_DEVICES:
                 return
@@ -241,7 +247,7 @@ class SubscriberComponent(AdapterComponent):
             return batch
         done = _after(len(signals) + 1, batch.done)
         for signal in signals:
-            self._box.put_signal(signal, batch.asset_id, both(self._signal_file.due, done))
+            self._box.put_signal(signal, batch.asset_id, both(partial(self._signal_done, signal), done))
         return replace(batch, done=done)
 
     def _wake(self) -> None:
@@ -254,6 +260,10 @@ class SubscriberComponent(AdapterComponent):
     def _settle(self) -> None:
         self._is_woken = False
         self._push(self._box)
+
+    def _push(self, outbox: Outbox) -> None:
+        """There may be room now: also without an acknowledgement, where what waited was too large for the log."""
+        super()._push(outbox)
         self._room.set()
 
     def _are_devices_well(self) -> bool:

@@ -114,6 +114,11 @@ def _load(one: Instance, loaders: Loaders, owners: dict[str, Path]) -> None:
     if owners.setdefault(identity, one.file) != one.file:
         message = f'"{identity}" is also the id of {owners[identity].relative_to(one.file.parents[2])}'
         raise ConfigError([Fault(file=str(one.file), key="adapter_id", message=message, hint="give each its own")])
+    # A broker gives what it keeps for a session to whoever comes first: the other one never sees it.
+    session = str(getattr(config, "session", ""))
+    if session and (owner := owners.setdefault(f"session {session}", one.file)) != one.file:
+        message = f'"{session}" is also the session of {owner.relative_to(one.file.parents[2])}'
+        raise ConfigError([Fault(file=str(one.file), key="client_id", message=message, hint="give each its own")])
 
 
 def _at(file: Path, fault: Fault) -> Fault:

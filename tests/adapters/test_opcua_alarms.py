@@ -86,6 +86,11 @@ def test_acknowledged_and_then_gone(conditions: Conditions) -> None:
     assert end.alarm_id == alarm.alarm_id
 
 
+def test_what_is_no_utf_8_is_read_as_latin_1(conditions: Conditions) -> None:
+    (alarm,) = say(conditions, name="K\udcfchler", source="K\udcfcche", message=ua.LocalizedText("zu hei\udcdf"))
+    assert (alarm.type, alarm.message) == ("Kühler", "Küche: zu heiß")
+
+
 def test_gone_and_then_acknowledged(conditions: Conditions) -> None:
     assert states(conditions, {}, {"active": False}, CLEAR) == [
         AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED_UNACKNOWLEDGED, AlarmState.CLEARED,

@@ -77,6 +77,16 @@ def test_what_was_missed_comes_first() -> None:
     assert one.last == 7
 
 
+@pytest.mark.timeout(20)
+def test_a_number_out_of_the_blue_is_one_hole_and_takes_no_time() -> None:
+    one = feed(4)
+    number = 2_000_000_000
+    assert arrived(one, Server(), note(number, "d"), available=(number,)) == [
+        Gap(from_us=100, to_us=200, reason=f"{number - 5} notifications are missing"), ["d"],
+    ]  # fmt: skip
+    assert one.last == number
+
+
 def test_a_keep_alive_shows_that_something_was_missed_and_takes_no_number() -> None:
     server = Server({5: note(5, "b")})
     one = feed(4)

@@ -28,6 +28,7 @@ class Fake:
     transfer: int = 0
     is_fault: bool = False
     is_known: bool = True
+    kept: tuple[int, ...] = ()
     created: list[Any] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
@@ -59,7 +60,9 @@ class Fake:
             raise UaStatusCodeError(self.transfer)
         return [ua.TransferResult(StatusCode=ua.StatusCode(self.transfer))]
 
-    async def republish(self, _subscription: int, _number: int) -> Any:
+    async def republish(self, _subscription: int, number: int) -> Any:
+        if number in self.kept:
+            return ua.NotificationMessage(SequenceNumber=number, NotificationData=[f"message {number}"])
         known, unknown = ua.StatusCodes.BadMessageNotAvailable, ua.StatusCodes.BadSubscriptionIdInvalid
         raise UaStatusCodeError(known if self.is_known else unknown)
 
@@ -168,3 +171,11 @@ def test_in_the_same_session_nothing_is_transferred() -> None:
 def test_a_transfer_that_went_well_of_a_subscription_that_is_gone_is_believed_no_further() -> None:
     fake = Fake(transfer=ua.StatusCodes.BadNothingToDo, is_known=False)
     assert not asyncio.run(go_on(fake, made("T1"), is_new_session=True))
+
+
+def test_what_was_asked_for_again_is_not_forgotten_when_the_link_goes_once_more() -> None:
+    subscription = made("T1")
+    for _ in range(2):
+        assert asyncio.run(go_on(Fake(kept=(5, 6)), subscription, is_new_session=False))
+        assert subscription.replayed is not None
+        assert subscription.replayed.data == ["message 5"]

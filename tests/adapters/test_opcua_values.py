@@ -72,6 +72,21 @@ def test_a_variant_is_a_value_of_its_kind(value: Any, kind: Any, expected: tuple
     assert (found.quality, found.time_us, found.fits) == (Quality.GOOD, AT_US, number is not None)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("K\udcfchlöl", "KühlÃ¶l"),  # one byte that is no UTF-8: all of it is of the old kind
+        ("Kühlöl", "Kühlöl"),
+        (ua.LocalizedText("\udcfc"), "ü"),
+        (["a", "\udcfc"], '["a", "ü"]'),
+    ],
+)
+def test_text_that_is_no_utf_8_is_latin_1_for_nothing_else_fits_the_log(value: Any, expected: str) -> None:
+    reading = reading_of(data(value), PLAIN)
+    assert reading.other == expected
+    expected.encode()
+
+
 def test_a_structure_is_json_on_one_line() -> None:
     structure = ua.Argument(Name="x", Description=ua.LocalizedText("y"))
     found = reading_of(data(structure, V.ExtensionObject), PLAIN)

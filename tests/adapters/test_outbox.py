@@ -221,3 +221,14 @@ def test_who_waits_for_what_is_too_large_for_the_log_does_not_wait_for_ever() ->
     outbox.pump(Narrow(), 1)
     assert happened == ["done"]
     assert (outbox.dropped, outbox.is_empty) == (3, True)
+
+
+def test_thousands_may_wait_for_one_acknowledgement() -> None:
+    outbox, client, told = Outbox(SOURCE, 1), Recorder(), list[str]()
+    outbox.put(scan(1, lambda: told.append("first")), 1, TimeQuality.SYNCED)
+    for number in range(5_000):
+        outbox.after(partial(told.append, str(number)))
+    outbox.pump(client, 1)
+    client.acknowledge(1)
+    outbox.settle()
+    assert told == ["first", *map(str, range(5_000))]

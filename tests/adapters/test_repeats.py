@@ -95,3 +95,13 @@ def test_what_was_taken_before_a_connection_was_lost_may_come_again() -> None:
     assert made.without(SAME, 1.0) is None
     made.lost()
     assert made.without(SAME, 2.0) is None, "and once more"
+
+
+def test_when_it_is_lost_again_soon_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamforge.adapters.repeats.MOST_READINGS", 10)
+    made = Repeats()
+    for last in (100, 200):
+        for number in range(last - 20, last):
+            made.took(replace(SAME, device_times_us=(number,)))
+        made.lost()
+        assert made.without(replace(SAME, device_times_us=(last - 1,)), 0.0) is None

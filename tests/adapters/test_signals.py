@@ -8,7 +8,7 @@ import pytest
 from streamforge.adapters.base import Batch, Device, SignalRule
 from streamforge.adapters.conditions import parse_condition
 from streamforge.adapters.signal_file import FILE_NAME, SignalFile
-from streamforge.adapters.signals import Signal, Signals
+from streamforge.adapters.signals import Signal, Signals, said_of
 from streamforge.adapters.tags import Classification, TagRow, rule_of, signal_rule
 from streamforge.model import Alarm, AlarmState, Event, Severity, Value, names
 
@@ -84,12 +84,21 @@ def test_the_time_is_the_devices_where_it_gives_one() -> None:
     assert other.raised_at_us == 9
 
 
+def test_an_alarm_of_a_reading_that_alone_carries_no_time_is_raised_once() -> None:
+    raised, cleared = told(Signals("line"), *(scan(0.0, one, times_us=(7, 8, 0)) for one in (95, 96, 97, 20)))
+    assert isinstance(raised, Alarm)
+    assert isinstance(cleared, Alarm)
+    assert (raised.raised_at_us, cleared.raised_at_us, cleared.cleared_at_us) == (1, 1, 4)
+
+
 def test_a_unit_that_starts_anew_says_only_what_is_new(tmp_path: Path) -> None:
     file = SignalFile(tmp_path)
     signals = file.load("line")
-    told(signals, scan(0.0, 20), scan(1.0, 99))
+    said = told(signals, scan(0.0, 20), scan(1.0, 99))
     file.save(signals)
     assert not (tmp_path / FILE_NAME).exists(), "nothing was acknowledged yet"
+    for one in said:
+        signals.acknowledged(one)
     file.due()
     file.save(signals)
     anew = SignalFile(tmp_path).load("line")
@@ -100,6 +109,22 @@ def test_a_unit_that_starts_anew_says_only_what_is_new(tmp_path: Path) -> None:
     assert changed.event_id == "line/pump/door/2"
 
 
+def test_a_unit_that_is_killed_says_again_what_the_log_did_not_have(tmp_path: Path) -> None:
+    file = SignalFile(tmp_path)
+    signals = file.load("line")
+    opened, raised, shut, cleared = told(signals, scan(0.0, 20), scan(1.0, 99), scan(0.0, 20))
+    signals.acknowledged(opened)
+    file.due()
+    file.save(signals)
+    assert told(SignalFile(tmp_path).load("line"), scan(1.0, 20), scan(0.0, 99))[1:] == [raised], "it was on its way"
+    signals.acknowledged(cleared)  # and the one before it had no room
+    signals.acknowledged(shut)
+    file.due()
+    file.save(signals)
+    assert told(SignalFile(tmp_path).load("line"), scan(0.0, 20)) == []
+    assert signals.to_json() == Signals("line", said_of(signals.to_json())).to_json()
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"pump/door": 3}', '{"pump/door": {"color": 1}}'])
 def test_a_file_that_cannot_be_read_is_said_and_begun_anew(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
@@ -107,6 +132,23 @@ def test_a_file_that_cannot_be_read_is_said_and_begun_anew(
     (tmp_path / FILE_NAME).write_text(content)
     assert told(SignalFile(tmp_path).load("line"), scan(0.0, 20), scan(1.0, 20))
     assert [record.getMessage() for record in caplog.records] == ["signals_forgotten"]
+
+
+def test_where_nothing_is_known_events_get_numbers_that_no_earlier_one_had(tmp_path: Path) -> None:
+    file = SignalFile(tmp_path)
+    signals = file.load("line")
+    assert file.is_forgotten
+    signals.forgot(3)
+    (changed,) = told(signals, scan(0.0, 20), scan(1.0, 20))
+    assert isinstance(changed, Event)
+    assert changed.event_id == "line/pump/door/3000001"
+    signals.acknowledged(changed)
+    file.due()
+    file.save(signals)
+    again = SignalFile(tmp_path)
+    (changed,) = told(again.load("line"), scan(0.0, 20))
+    assert isinstance(changed, Event)
+    assert (changed.event_id, again.is_forgotten) == ("line/pump/door/3000002", False)
 
 
 @pytest.mark.parametrize(

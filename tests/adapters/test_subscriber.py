@@ -26,7 +26,7 @@ from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.subscriber import SubscriberComponent
 from streamforge.bus.connection import Connection
 from streamforge.codec import decode
-from streamforge.errors import NotConnected
+from streamforge.errors import NotConnected, Rejected
 from streamforge.health import State
 from streamforge.model import Alarm, AlarmState, DeadLetter, Event, Quality, ReadingBatch, Severity, names
 from streamforge.progress import Headers, Partition
@@ -102,6 +102,9 @@ class Radio(Subscriber[AdapterConfig]):
 class Log(Link):
     """A log in memory that acknowledges when told to."""
 
+    is_away = False
+    most_bytes = 10_000
+
     def __init__(self) -> None:
         super().__init__(NOWHERE, "line", ())
         self.records: list[tuple[str, object]] = []
@@ -116,9 +119,12 @@ class Log(Link):
         return False
 
     def pump(self, outbox: Outbox) -> None:
-        outbox.pump(self, 1)
+        if not self.is_away:
+            outbox.pump(self, 1)
 
     def send(self, place: Partition, _key: bytes, value: bytes, _headers: Headers, ack: Callable[[int], None]) -> None:
+        if len(value) > self.most_bytes:
+            raise Rejected((0,), "too large")
         self.records.append((place.topic, decode(value)))
         self.acks.append(ack)
 
