@@ -88,8 +88,8 @@ class LoraDevice:
 
     asset_id: str
     dev_addr: str = ""
-    nwk_skey: str = ""
-    app_skey: str = ""
+    nwk_skey: str = field(default="", repr=False)
+    app_skey: str = field(default="", repr=False)
     accept_counter_reset: bool = False
     dev_eui: str = ""
     header: str = ""

@@ -31,8 +31,8 @@ class Source:
     username: str = ""
     password: str = field(default="", repr=False)
     ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    cert_file: str = field(default="", repr=False)
+    key_file: str = field(default="", repr=False)
     keepalive_s: Annotated[int, Bounds(1, 3600)] = 30
     connect_timeout_s: Annotated[int, Bounds(1, 120)] = 10
     session_expiry_s: Annotated[int, Bounds(0, 4_294_967_295)] = 604_800

@@ -163,7 +163,7 @@ def _context(source: Source) -> ssl.SSLContext:
     """Raises NotConnected that names the file which is wrong: it may be mended while the unit runs."""
     key, place = "ca_file", source.ca_file
     try:
-        is_text = place.startswith(_PEM)
+        is_text = _is_text(place)
         context = ssl.create_default_context(
             cafile=None if is_text or not place else place, cadata=place if is_text else None
         )
@@ -171,9 +171,14 @@ def _context(source: Source) -> ssl.SSLContext:
             key, place = "cert_file and key_file", source.cert_file
             _load_own(context, source.cert_file, source.key_file)
     except (OSError, ValueError) as error:
-        shown = "the secret" if place.startswith(_PEM) else place
+        shown = "the secret" if _is_text(place) else place
         raise NotConnected(f"{key} = {shown}: {getattr(error, 'strerror', None) or error}") from error
     return context
+
+
+def _is_text(place: str) -> bool:
+    """Whether it is the text itself and no path; tools write attributes before the first PEM block."""
+    return _PEM in place or "\n" in place
 
 
 def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -182,8 +187,8 @@ def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
         paths = []
         for number, place in enumerate((certificate, key)):
             path = Path(directory) / f"{number}.pem"
-            if place.startswith(_PEM):
+            if _is_text(place):
                 path.touch(mode=0o600)
                 path.write_text(place)
-            paths.append(path if place.startswith(_PEM) else Path(place))
+            paths.append(path if _is_text(place) else Path(place))
         context.load_cert_chain(paths[0], paths[1])

@@ -59,9 +59,9 @@ class Source:
     security_policy: Policy = Policy.BASIC256_SHA256
     security_mode: Mode = Mode.SIGN_AND_ENCRYPT
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     user_certificate: str = ""
-    user_key: str = ""
+    user_key: str = field(default="", repr=False)
     profile: Profile = Profile.AUTO
     timeout_ms: Annotated[int, Bounds(100, 120_000)] = 10_000
 
