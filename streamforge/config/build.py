@@ -57,11 +57,14 @@ class Builder:
         self.file = file
         self.lines = lines
         self.faults: list[Fault] = []
+        # Value -> how the file names it: what is wrong with it is said without showing it.
+        self.secrets: dict[str, str] = {}
         # Where rows stand in files of their own: the key that names the file -> the file, and the line of each row.
         self._tables: dict[Path, tuple[str, list[int]]] = {}
 
     def wrong(self, path: Path, message: str, hint: str = "") -> _Wrong:
         """Note a fault at this key, or at the nearest table around it that has a line."""
+        message = self._without_secrets(message)
         for end in range(1, len(path)):
             file, numbers = self._tables.get(path[:end], ("", []))
             if file and isinstance(place := path[end], int):
@@ -74,6 +77,12 @@ class Builder:
         line = self.lines.get(around, 1)
         self.faults.append(Fault(file=self.file, line=line, key=key_text(path), message=message, hint=hint))
         return WRONG
+
+    def _without_secrets(self, message: str) -> str:
+        for value, name in self.secrets.items():
+            for shown in {value, repr(value)[1:-1]}:
+                message = message.replace(shown, name)
+        return message
 
     def table(self, cls: type[Any], raw: object, path: Path) -> Any:
         """An instance of the dataclass, or WRONG."""

@@ -56,7 +56,10 @@ def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path
     if secrets is None:
         return match.group()
     try:
-        return secrets(name)
+        value = secrets(name)
     except (LookupError, OSError, UnicodeDecodeError):
         builder.wrong(path, f'the unit has no secret "{name}"', f"streamforge secret set {name}")
         return ""
+    if value:
+        builder.secrets[value] = match.group()
+    return value
