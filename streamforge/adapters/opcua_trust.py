@@ -114,7 +114,8 @@ class TrustList:
         uris = _names(certificate, x509.UniformResourceIdentifier)
         if claim.application_uri not in uris:
             return f"is not for the application {claim.application_uri}, but for {_listed(uris)}"
-        issuer = "" if is_pinned else untimely(issuers[0], now)
+        # An authority that renewed its certificate over the same key stands there twice.
+        issuer = "" if is_pinned else min((untimely(one, now) for one in issuers), key=bool)
         return untimely(certificate, now) or (issuer and f"is issued by an authority whose certificate {issuer}")
 
     def _is_revoked(self, certificate: x509.Certificate, issuers: list[x509.Certificate]) -> bool:

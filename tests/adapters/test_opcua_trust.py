@@ -88,6 +88,14 @@ def test_an_authority_out_of_its_time_vouches_for_nobody(trust: TrustList) -> No
     assert "is issued by an authority whose certificate has expired" in judge(trust, pair(URI, issuer=authority))
 
 
+def test_an_authority_may_renew_its_certificate_over_the_same_key(trust: TrustList) -> None:
+    old = pair("urn:authority", is_authority=True, days=(-10, -1))
+    new = pair("urn:authority", is_authority=True, key=old[1])
+    for name, one in (("1_old", old), ("2_new", new)):
+        (trust.directory / "trusted" / f"{name}.der").write_bytes(one[0].public_bytes(DER))
+    assert judge(trust, pair(URI, issuer=old)) == ""
+
+
 def test_a_revoked_certificate_is_refused_but_not_another_authoritys_of_that_number(trust: TrustList) -> None:
     authority, stranger = (pair(f"urn:authority:{n}", is_authority=True) for n in (1, 2))
     server = pair(URI, issuer=authority)
