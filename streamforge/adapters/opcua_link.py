@@ -153,7 +153,7 @@ class Link:
         is_active = False
         try:
             await client.create_session()
-            self._refuse_clear_password(client)
+            await self._guard_password(client)
             await self._activate(client)
             is_active = True
         finally:
@@ -195,18 +195,21 @@ class Link:
         """Policy and mode as configured; whom we speak with is judged before a channel to it is opened."""
         endpoint = await self._endpoint(client)
         certificate = first_certificate(endpoint.ServerCertificate or b"")
-        uri = endpoint.Server.ApplicationUri or ""
-        claim = Claim(certificate=certificate, application_uri=uri, host=self._source.host)
-        self._trust.make()
-        try:
-            self._trust.judge(claim, now_utc())
-        except Untrusted as error:
-            msg = f"{self.url}: {error}"
-            raise NotConnected(msg) from error
+        self._judge(certificate, endpoint)
         own, key = self._trust.own(self.application_uri, os.uname().nodename, now_utc())
         policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
         theirs = CertProperties(certificate, "der")
         await client.set_security(policy, str(own), str(key), server_certificate=theirs, mode=mode)
+
+    def _judge(self, certificate: bytes, endpoint: ua.EndpointDescription) -> None:
+        """Raises NotConnected where whoever shows this certificate is not believed."""
+        uri = endpoint.Server.ApplicationUri or ""
+        self._trust.make()
+        try:
+            self._trust.judge(Claim(certificate=certificate, application_uri=uri, host=self._source.host), now_utc())
+        except Untrusted as error:
+            msg = f"{self.url}: {error}"
+            raise NotConnected(msg) from error
 
     async def endpoints(self) -> list[ua.EndpointDescription]:
         """What the server offers, as it says to anybody. Raises NotConnected."""
@@ -224,14 +227,17 @@ class Link:
         msg = f"{self.url}: the server does not offer {wanted}, but {_offered(endpoints)}"
         raise NotConnected(msg)
 
-    def _refuse_clear_password(self, client: Client) -> None:
-        """A password goes over the wire encrypted, or not at all."""
+    async def _guard_password(self, client: Client) -> None:
+        """A password goes over the wire encrypted for somebody who is trusted, or not at all. Raises NotConnected."""
         if not self._source.username or self._source.security_mode is Mode.SIGN_AND_ENCRYPT:
             return
         policy = client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri
-        if not policy or policy == security_policies.SecurityPolicyNone.URI:
+        theirs = client.security_policy.peer_certificate
+        if not policy or policy == security_policies.SecurityPolicyNone.URI or not theirs:
             msg = f"{self.url}: the server takes passwords in clear text only: use a security_policy"
             raise NotConnected(msg)
+        if self._source.security_policy is Policy.NONE:  # for whom it is encrypted nobody has looked at yet
+            self._judge(theirs, await self._endpoint(self._new_client()))
 
     async def _activate(self, client: Client) -> None:
         source = self._source
