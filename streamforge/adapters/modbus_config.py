@@ -8,7 +8,7 @@ from streamforge.adapters.doubles import Place, placed, refuse_doubles
 from streamforge.adapters.modbus_points import MOST_REGISTERS, Point, expand, expand_all
 from streamforge.adapters.register_plan import MOST_BITS, Budget
 from streamforge.adapters.tags import Order, TagRow
-from streamforge.config import Bounds, TableFile
+from streamforge.config import Bounds, TableFile, of_key
 
 AUTOMATIC = "auto"
 UnitId = Annotated[int, Bounds(0, 255)]
@@ -26,7 +26,8 @@ class RegisterRow(TagRow):
     def __post_init__(self) -> None:
         TagRow.__post_init__(self)
         if self.at:
-            expand(self)
+            with of_key("at"):
+                expand(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,6 @@ def host_and_port(listen: str) -> tuple[str, int]:
     """`host:port` taken apart. Raises ValueError that says how it is written."""
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        msg = f'listen {listen!r} is no address: write "127.0.0.1:1502"'
+        msg = f'listen {listen!r} is no address with a port: write for example "127.0.0.1:1502"'
         raise ValueError(msg)
     return host.strip("[]"), int(port)

@@ -10,7 +10,7 @@ from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
 from streamforge.adapters.virtual_modbus import host_and_port
 from streamforge.adapters.xbee_packets import ANALOG_PINS, DIGITAL_PINS, SUPPLY
-from streamforge.config import Bounds, TableFile
+from streamforge.config import Bounds, TableFile, of_key
 
 RSSI = "RSSI"
 _NATURAL = {
@@ -34,7 +34,7 @@ class XbeeRow(TagRow):
 
     def __post_init__(self) -> None:
         TagRow.__post_init__(self)
-        check_row(self, _NATURAL.get)
+        check_row(self, _NATURAL.get, "a pin such as D3 or A1, SUPPLY, RSSI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class VirtualModbusConfig:
 
     def __post_init__(self) -> None:
         if self.listen:
-            host_and_port(self.listen)
+            with of_key("listen"):
+                host_and_port(self.listen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
