@@ -6,13 +6,13 @@ already would not wake the event loop.
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.mqtt_source import Source
 from streamforge.errors import NotConnected
 
@@ -100,13 +100,7 @@ async def dial(source: Source) -> Wire:
     except ssl.SSLError as error:
         raise NotConnected(f"{address}: no TLS: {error}") from error
     except OSError as error:
-        raise NotConnected(f"{address}: {_words(error)}") from error
-
-
-def _words(error: OSError) -> str:
-    """The system's, not the event loop's; a failed look-up of a name has numbers of its own."""
-    is_of_system = error.errno is not None and not isinstance(error, socket.gaierror)
-    return os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+        raise NotConnected(f"{address}: {plain_words(error)}") from error
 
 
 async def _connect(source: Source, context: ssl.SSLContext | None) -> Wire:
@@ -155,7 +149,7 @@ async def _shake_hands(plain: socket.socket, context: ssl.SSLContext, host: str)
         loop.remove_writer(secure)
         secure.close()
         if isinstance(error, ConnectionError):  # as of a broker that speaks no TLS there
-            raise ssl.SSLError(_words(error)) from error
+            raise ssl.SSLError(plain_words(error)) from error
         raise
 
 

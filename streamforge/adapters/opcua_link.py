@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.opcua_config import Mode, Policy, Source
 from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_guard import bound_the_library
@@ -68,13 +69,18 @@ def failing(url: str) -> Iterator[None]:
         msg = f"{url}: no answer"
         raise NotConnected(msg) from error
     except _FAILURES as error:
-        msg = f"{url}: {error or type(error).__name__}"
+        msg = f"{url}: {_words(error)}"
         raise NotConnected(msg) from error
     except MALFORMED as error:
         if not _is_raised_by_library(error):
             raise
-        msg = f"{url}: an answer that cannot be decoded: {error or type(error).__name__}"
+        msg = f"{url}: an answer that cannot be decoded: {_words(error)}"
         raise NotConnected(msg) from error
+
+
+def _words(error: Exception) -> str:
+    """What a person reads of it; some errors of the library say nothing but their name."""
+    return (plain_words(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _is_raised_by_library(error: BaseException) -> bool:

@@ -154,7 +154,7 @@ def test_where_nobody_is_it_says_so(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     opcua_probe.add_arguments(parser)
     port = free_port()
-    with pytest.raises(NotConnected, match=f"opc.tcp://127.0.0.1:{port}: "):
+    with pytest.raises(NotConnected, match=f"opc.tcp://127.0.0.1:{port}: Connection refused"):
         asyncio.run(opcua_probe.probe(parser.parse_args([f"127.0.0.1:{port}", "--pki", str(tmp_path)])))
 
 
