@@ -35,6 +35,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _list(wanted: Sequence[Secret]) -> int:
+    if not wanted:
+        print("the configuration names no secret")
     for one in wanted:
         print(f"{one.unit}  {one.name}  {'there' if one.is_there else 'MISSING'}")
     return 0
