@@ -119,6 +119,9 @@ class Link:
     async def open(self) -> bool:
         """A link to the server: True where the session of before goes on. Raises NotConnected."""
         with failing(self.url):
+            if self._source.security_policy is not Policy.NONE or self._source.username:
+                # Before anybody answers: a person brings certificates as root, whose directories are closed to us.
+                self._trust.make()
             if self._client is not None and await self._take_up(self._client):
                 return True
             await self._forget()
@@ -210,7 +213,6 @@ class Link:
     def _judge(self, certificate: bytes, endpoint: ua.EndpointDescription) -> None:
         """Raises NotConnected where whoever shows this certificate is not believed."""
         uri = endpoint.Server.ApplicationUri or ""
-        self._trust.make()
         try:
             self._trust.judge(Claim(certificate=certificate, application_uri=uri, host=self._source.host), now_utc())
         except Untrusted as error:

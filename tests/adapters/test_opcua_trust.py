@@ -1,13 +1,18 @@
 """Which certificates are believed: pinned ones and an authority's; none that is expired, revoked or another's."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from streamforge.adapters.opcua_config import Source
+from streamforge.adapters.opcua_link import Link
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, parse_certificate
+from streamforge.errors import NotConnected
 from tests.adapters.opcua_certificates import DER, NOW, Pair, pair, revoked
+from tests.adapters.opcua_peer import free_port
 
 URI = "urn:plant:server"
 
@@ -110,6 +115,13 @@ def test_a_certificate_of_another_application_is_refused(trust: TrustList) -> No
     server = pair(URI)
     put(trust, server)
     assert "is not for the application urn:other" in judge(trust, server, uri="urn:other")
+
+
+def test_the_directories_are_the_units_own_before_a_person_brings_a_certificate(tmp_path: Path) -> None:
+    link = Link(Source(endpoint=f"opc.tcp://127.0.0.1:{free_port()}"), TrustList(tmp_path / "pki"))
+    with pytest.raises(NotConnected):
+        asyncio.run(link.open())
+    assert {path.name for path in (tmp_path / "pki").iterdir()} == {"trusted", "rejected", "crl", "own"}
 
 
 def test_a_file_that_is_no_certificate_is_passed_over_and_said(
