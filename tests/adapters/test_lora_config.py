@@ -71,5 +71,13 @@ def test_a_wrong_secret_is_a_fault_that_does_not_show_it(tmp_path: Path) -> None
     assert "hunter2" not in str(caught.value)
 
 
+def test_of_a_secret_that_is_missing_nothing_else_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(UDP + table())
+    with pytest.raises(ConfigError) as caught:
+        load(path, LoraConfig, secrets={}.__getitem__)
+    assert [fault.message for fault in caught.value.faults] == ['the unit has no secret "a"']
+
+
 def test_lorawan_is_the_same_kind() -> None:
     assert [kind_of(name) for name in ("lora", "LoRaWAN", "lorawan")] == ["lora"] * 3
