@@ -1,6 +1,7 @@
 """From the plain values of a TOML file to frozen dataclasses, collecting every fault on the way."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ class _Wrong:
 
 
 WRONG = _Wrong()
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table", list: "a list"}
 
 
@@ -138,6 +140,10 @@ class Builder:
             return self.wrong(
                 path, f'there is no file "{raw}"', nearest(raw, (one.name for one in file.parent.glob("*.csv")))
             )
+        except UnicodeDecodeError as error:
+            place = error.object.count(b"\n", 0, error.start) + 1
+            self.faults.append(Fault(file=str(file), line=place, message="not UTF-8", hint="save the file as UTF-8"))
+            return WRONG
         except (OSError, ValueError) as error:
             return self.wrong(path, f'"{raw}" cannot be read: {error}')
         head = Builder(str(file), {(): 1})
@@ -145,6 +151,9 @@ class Builder:
             if column not in keys:
                 head.wrong((column,), "unknown column", nearest(column, keys))
         builders = [(Builder(str(file), {(): line.number}), line) for line in lines]
+        for builder, line in builders:
+            if line.beyond:  # a decimal comma where commas separate
+                builder.wrong((), f'"{line.beyond[0]}" stands behind the last column', "put text with commas in quotes")
         rows = tuple(
             builder.table(row, {key: cell for key, cell in line.cells.items() if key in keys}, ())
             for builder, line in builders
@@ -165,6 +174,7 @@ class Builder:
         given = f'"{raw}"' if isinstance(raw, str) else _NAMES.get(type(raw), str(raw))
         shown = str(raw).lower() if type(raw) in {int, float, bool} else given
         hint = "write it without quotes" if isinstance(raw, str) and kind in {int, float, bool} else ""
+        hint = "write it with a point" if kind is float and _COMMA.fullmatch(str(raw)) else hint
         hint = "write it in quotes" if kind is str and type(raw) in {int, float, bool} else hint
         return self.wrong(path, f"must be {_NAMES.get(kind, kind.__name__)}, not {shown}", hint)
 
