@@ -1,4 +1,4 @@
-"""One parameter of an asset comes of one point: who writes a second row of it is told where that stands."""
+"""One parameter of an asset comes of one point, one device has one name: who writes a second one is told."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -23,3 +23,11 @@ def refuse_doubles(parameters: Iterable[tuple[Place, str, str]]) -> None:
             msg = f"{asset_id} has two parameters named {parameter!r}"
             raise KeyedError(msg, *place, "param")
         seen.add((asset_id, parameter))
+
+
+def refuse_twice(what: str, words: Sequence[str]) -> None:
+    """What each device is known by. Raises ValueError where two have the same."""
+    for word in words:
+        if words.count(word) > 1:
+            msg = f"two devices have the {what} {word!r}: whose readings would they be?"
+            raise ValueError(msg)

@@ -1,12 +1,12 @@
 """The configuration of lora: `lora.toml` beside this module explains every key."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.cayenne_lpp import NAMES
+from streamforge.adapters.doubles import refuse_twice
 from streamforge.adapters.lora_servers import TOPICS
 from streamforge.adapters.lorawan import key_of
 from streamforge.adapters.mqtt_source import Source as MqttSource
@@ -149,8 +149,8 @@ class LoraConfig(AdapterConfig):
             if not getattr(device, key) and key in _NEEDED:
                 msg = f"{device.asset_id}: over {self.source.transport} a device needs {_NEEDED[key]}"
                 raise KeyedError(msg, "devices", number)
-        _refuse_twice(key, [str(getattr(device, key)).lower() for device in self.devices])
-        _refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
+        refuse_twice(key, [str(getattr(device, key)).lower() for device in self.devices])
+        refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
 
     @property
     def peer(self) -> str:
@@ -174,10 +174,3 @@ def _hexadecimal(what: str, text: str, digits: int) -> None:
     if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
         msg = f"{what} {text!r} must be {digits} hexadecimal digits"
         raise ValueError(msg)
-
-
-def _refuse_twice(what: str, words: Sequence[str]) -> None:
-    for word in words:
-        if words.count(word) > 1:
-            msg = f"two devices have the {what} {word!r}: whose readings would they be?"
-            raise ValueError(msg)
