@@ -29,7 +29,8 @@ CERTIFICATE_FILE, KEY_FILE = "certificate.der", "key.pem"
 # A new own certificate must be trusted at the server by a person: rarely, and early.
 OWN_DAYS, RENEW_DAYS = 1825, 60
 _MOST_REJECTED = 100
-_LEAST_PREFIX = 8
+# As many digits as the status shows: certificates that begin with 8 given ones are made in minutes.
+LEAST_PREFIX = 16
 _DER = serialization.Encoding.DER
 _log = Log("adapter")
 
@@ -96,7 +97,7 @@ class TrustList:
         reason = self._reason(certificate, claim, now)
         if reason:
             self._reject(certificate)
-            msg = f"server certificate {fingerprint(certificate)[:16]} {reason}"
+            msg = f"server certificate {fingerprint(certificate)[:LEAST_PREFIX]} {reason}"
             raise Untrusted(msg)
 
     def _reason(self, certificate: x509.Certificate, claim: Claim, now: datetime) -> str:
@@ -153,8 +154,8 @@ class TrustList:
         wanted = wanted.replace(":", "").lower()
         fitting = {fingerprint(one): path for path, one in self.certificates(REJECTED)}
         fitting = {name: path for name, path in fitting.items() if name.startswith(wanted)}
-        if len(wanted) < _LEAST_PREFIX or len(fitting) != 1:
-            msg = f"{len(fitting)} rejected certificates begin with {wanted!r} (at least {_LEAST_PREFIX} digits)"
+        if len(wanted) < LEAST_PREFIX or len(fitting) != 1:
+            msg = f"{len(fitting)} rejected certificates begin with {wanted!r} (at least {LEAST_PREFIX} digits)"
             raise LookupError(msg)
         name, path = fitting.popitem()
         path.rename(self.directory / TRUSTED / f"{name}.der")

@@ -47,9 +47,9 @@ def test_a_person_trusts_by_the_beginning_of_the_fingerprint(trust: TrustList) -
     server, other = pair(URI), pair(URI)
     judge(trust, server)
     judge(trust, other)
-    with pytest.raises(LookupError, match="at least 8"):
-        trust.trust(fingerprint(server[0])[:4])
-    assert trust.trust(fingerprint(server[0])[:12].upper()) == fingerprint(server[0])
+    with pytest.raises(LookupError, match="at least 16"):
+        trust.trust(fingerprint(server[0])[:12])
+    assert trust.trust(fingerprint(server[0])[:16].upper()) == fingerprint(server[0])
     assert judge(trust, server) == ""
     assert "is not trusted" in judge(trust, other)
 
