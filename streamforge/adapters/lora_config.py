@@ -13,7 +13,7 @@ from streamforge.adapters.mqtt_source import Source as MqttSource
 from streamforge.adapters.mqtt_topics import parse_pattern
 from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
-from streamforge.adapters.virtual_modbus import host_and_port
+from streamforge.adapters.virtual_modbus import check_listen
 from streamforge.config import Bounds, KeyedError, TableFile, of_key
 
 SEMTECH_UDP, SERIAL = "semtech_udp", "serial"
@@ -64,7 +64,7 @@ class LoraSource:
 
     def __post_init__(self) -> None:
         with of_key("listen"):
-            host_and_port(self.listen)
+            check_listen(self.listen)
         if self.transport == SEMTECH_UDP and not self.gateways:
             msg = "gateways is empty: name the EUIs of the gateways that are listened to (anybody can send datagrams)"
             raise KeyedError(msg, "gateways")

@@ -11,6 +11,7 @@ from streamforge.adapters.modbus_points import MOST_REGISTERS
 from streamforge.errors import NotConnected
 
 MOST_CONNECTIONS = 16
+FIRST_FREE_PORT = 1024
 _HEADER_BYTES = 6
 _READS = {3, 4}
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _NO_TARGET = 1, 2, 3, 11
@@ -112,3 +113,11 @@ def host_and_port(listen: str) -> tuple[str, int]:
         msg = f'listen {listen!r} is no address with a port: write for example "127.0.0.1:1502"'
         raise ValueError(msg)
     return host.strip("[]"), int(port)
+
+
+def check_listen(listen: str) -> None:
+    """Raises ValueError where a unit, which has no rights of root's, cannot listen there."""
+    _, port = host_and_port(listen)
+    if 0 < port < FIRST_FREE_PORT:
+        msg = f"listen {listen!r}: ports below {FIRST_FREE_PORT} are closed to the unit"
+        raise ValueError(msg)

@@ -8,7 +8,7 @@ from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.doubles import refuse_twice
 from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
-from streamforge.adapters.virtual_modbus import host_and_port
+from streamforge.adapters.virtual_modbus import check_listen
 from streamforge.adapters.xbee_packets import ANALOG_PINS, DIGITAL_PINS, SUPPLY
 from streamforge.config import Bounds, TableFile, of_key
 
@@ -57,7 +57,7 @@ class VirtualModbusConfig:
     def __post_init__(self) -> None:
         if self.listen:
             with of_key("listen"):
-                host_and_port(self.listen)
+                check_listen(self.listen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -328,6 +328,7 @@ def device(**changes: object) -> str:
         (device() + device(asset_id="b", node_id="0013a200"), "two devices have the node '0013A200'"),
         (device() + device(node_id="0013a201"), "two devices have the asset_id 'a'"),
         ('virtual_modbus.listen = "1502"\n' + device(), "is no address"),
+        ('virtual_modbus.listen = "0.0.0.0:502"\n' + device(unit_id=1), "ports below 1024 are closed to the unit"),
         ('virtual_modbus.listen = "127.0.0.1:1502"\n' + device(), "no device has a unit_id"),
         ("", "nothing to read"),
     ],
