@@ -135,8 +135,11 @@ class TrustList:
 
     def _reject(self, certificate: x509.Certificate) -> None:
         path = self.directory / REJECTED / f"{fingerprint(certificate)}.der"
-        if path.exists() or sum(1 for _ in path.parent.glob("*.der")) >= _MOST_REJECTED:
+        if path.exists():
             return
+        kept = sorted(path.parent.glob("*.der"), key=lambda one: one.stat().st_mtime_ns)
+        for oldest in kept[: max(0, len(kept) + 1 - _MOST_REJECTED)]:
+            oldest.unlink(missing_ok=True)
         write_durably(path, certificate.public_bytes(_DER), mode=PUBLIC_MODE)
 
     def bring(self, certificate: x509.Certificate) -> str:

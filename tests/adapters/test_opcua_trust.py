@@ -1,12 +1,14 @@
 """Which certificates are believed: pinned ones and an authority's; none that is expired, revoked or another's."""
 
 import asyncio
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from streamforge.adapters import opcua_trust
 from streamforge.adapters.opcua_config import Source
 from streamforge.adapters.opcua_link import Link
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, parse_certificate
@@ -41,6 +43,16 @@ def test_nobody_is_trusted_at_first_and_who_came_is_kept_for_a_person_to_see(tru
     server = pair(URI)
     assert "is not trusted" in judge(trust, server)
     assert [path.name for path, _ in trust.certificates("rejected")] == [f"{fingerprint(server[0])}.der"]
+
+
+def test_of_those_refused_the_last_are_kept(trust: TrustList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opcua_trust, "_MOST_REJECTED", 2)
+    servers = [pair(URI) for _ in range(3)]
+    for number, server in enumerate(servers):
+        judge(trust, server)
+        os.utime(trust.directory / "rejected" / f"{fingerprint(server[0])}.der", (number, number))
+    kept = {fingerprint(one) for _, one in trust.certificates("rejected")}
+    assert kept == {fingerprint(server[0]) for server in servers[1:]}
 
 
 def test_a_person_trusts_by_the_beginning_of_the_fingerprint(trust: TrustList) -> None:
