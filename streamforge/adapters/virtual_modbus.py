@@ -6,12 +6,15 @@ Functions 3 and 4 alone; everything else is exception 1 (illegal function), an a
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.modbus_points import MOST_REGISTERS
 from streamforge.errors import NotConnected
 
 MOST_CONNECTIONS = 16
 FIRST_FREE_PORT = 1024
+AGAIN_SECONDS = 10.0
 _HEADER_BYTES = 6
 _READS = {3, 4}
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _NO_TARGET = 1, 2, 3, 11
@@ -48,6 +51,9 @@ class VirtualModbus:
         self._listen = listen
         self._units = units
         self._server: asyncio.Server | None = None
+        self._again_seconds = 0.0
+        # Why it does not listen, "" = it does, or was not asked to.
+        self.fault = ""
         # The clients, the one that is silent for longest first.
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -57,6 +63,16 @@ class VirtualModbus:
         port: int = self._server.sockets[0].getsockname()[1] if self._server else 0
         return port
 
+    async def keep_open(self) -> None:
+        """Listen, if it does not yet, tried every 10 s; `fault` says why it cannot: that costs nobody's readings."""
+        if self._server is None and monotonic() >= self._again_seconds:
+            self._again_seconds = monotonic() + AGAIN_SECONDS
+            try:
+                await self.open()
+                self.fault = ""
+            except NotConnected as error:
+                self.fault = str(error)
+
     async def open(self) -> None:
         """Listen, if it does not yet. Raises NotConnected where the address cannot be had."""
         if self._server is not None:
@@ -65,7 +81,7 @@ class VirtualModbus:
         try:
             self._server = await asyncio.start_server(self._serve, host, port)
         except OSError as error:
-            raise NotConnected(f"[virtual_modbus] {self._listen}: {error.strerror or error}") from error
+            raise NotConnected(f"[virtual_modbus] {self._listen}: {plain_words(error)}") from error
 
     async def close(self) -> None:
         """Stop listening and hang up."""
