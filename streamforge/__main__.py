@@ -18,6 +18,7 @@ PEOPLE = {
     "opcua": "trust [FINGERPRINT]  which OPC UA servers are trusted",
     "bench": "chain ...            measure the chain on this machine",
     "xbee": "nodes|get PORT       what there is behind an XBee module",
+    "adapter": "new NAME             the six files of a new adapter, in a checkout",
     "sim": "[--faults]           a simulated plant to read from",
 }
 SERVICES = {

@@ -156,6 +156,14 @@ def test_a_missing_secret_is_a_fault_of_its_line_and_never_shown(file: Path) -> 
     assert "hush" not in str(found[0])
 
 
+def test_a_secret_that_makes_no_sense_is_a_fault_that_does_not_show_it(file: Path) -> None:
+    text = 'host = "x"\nport = "${secret:a}"\nparity = "${secret:b}"'
+    found = faults(file, text, {"a": "hush", "b": "hu'sh\\"})
+    assert [fault.key for fault in found] == ["port", "parity"]
+    assert 'must be a whole number, not "${secret:a}"' in str(found[0])
+    assert "hu" not in "".join(fault.message for fault in found)
+
+
 def test_a_name_of_a_secret_cannot_leave_its_directory(file: Path) -> None:
     assert "is not a name of a secret" in str(faults(file, 'host = "${secret:../../etc/shadow}"', {})[0])
 

@@ -86,7 +86,15 @@ def test_a_file_that_is_not_there_or_not_beside_is_said_where_it_is_named(tmp_pa
     assert absent == 'line.toml:1 rows: there is no file "tag.csv"; did you mean "tags.csv"?'
     (elsewhere,) = faults(tmp_path, "param\n", "../tags.csv")
     assert elsewhere == 'line.toml:1 rows: "../tags.csv" is not the name of a file beside this one'
-    assert faults(tmp_path, b"param\n\xff\n")[0].startswith('line.toml:1 rows: "tags.csv" cannot be read')
+    assert faults(tmp_path, b"param\na\n\xb0C\n") == ["tags.csv:3 : not UTF-8; save the file as UTF-8"]
+
+
+def test_a_decimal_comma_is_never_half_a_number(tmp_path: Path) -> None:
+    (as_number,) = faults(tmp_path, "param;scale\na;1,5\n")
+    assert as_number == 'tags.csv:2 scale: must be a number, not "1,5"; write it with a point'
+    (as_cells,) = faults(tmp_path, "param,scale\na,1,5\n")
+    assert as_cells == 'tags.csv:2 : "5" stands behind the last column; put text with commas in quotes'
+    assert rows(tmp_path, "param,scale\na,1.5,,\n") == (Row(param="a", scale=1.5),), "as spreadsheets write it"
 
 
 def test_the_rows_of_a_modbus_device_can_stand_in_a_table(tmp_path: Path) -> None:

@@ -1,20 +1,20 @@
 """The configuration of lora: `lora.toml` beside this module explains every key."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from streamforge.adapters.base import AdapterConfig
 from streamforge.adapters.cayenne_lpp import NAMES
+from streamforge.adapters.doubles import refuse_twice
 from streamforge.adapters.lora_servers import TOPICS
 from streamforge.adapters.lorawan import key_of
 from streamforge.adapters.mqtt_source import Source as MqttSource
 from streamforge.adapters.mqtt_topics import parse_pattern
 from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
-from streamforge.adapters.virtual_modbus import host_and_port
-from streamforge.config import Bounds, TableFile
+from streamforge.adapters.virtual_modbus import check_listen
+from streamforge.config import Bounds, KeyedError, TableFile, of_key
 
 SEMTECH_UDP, SERIAL = "semtech_udp", "serial"
 LPP = "LPP"
@@ -43,7 +43,7 @@ class LoraRow(TagRow):
 
     def __post_init__(self) -> None:
         TagRow.__post_init__(self)
-        check_row(self, natural)
+        check_row(self, natural, "LPP1.TEMPERATURE, OBJECT.level, RSSI, SNR, FCNT, FPORT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +63,17 @@ class LoraSource:
     node_timeout_s: Seconds = 86_400.0
 
     def __post_init__(self) -> None:
-        host_and_port(self.listen)
+        with of_key("listen"):
+            check_listen(self.listen)
         if self.transport == SEMTECH_UDP and not self.gateways:
             msg = "gateways is empty: name the EUIs of the gateways that are listened to (anybody can send datagrams)"
-            raise ValueError(msg)
+            raise KeyedError(msg, "gateways")
         if self.transport == SERIAL and not self.lora_port:
             msg = 'lora_port is missing: the serial port of the modem, for example "/dev/serial/by-id/..."'
             raise ValueError(msg)
-        for eui in self.gateways:
-            _hexadecimal("gateway", eui, 16)
+        with of_key("gateways"):
+            for eui in self.gateways:
+                _hexadecimal("gateway", eui, 16)
         if self.topic and parse_pattern(self.topic).filter != self.topic:
             msg = f'topic "{self.topic}" has named parts: a device is known by its dev_eui, so write + and # alone'
             raise ValueError(msg)
@@ -88,8 +90,8 @@ class LoraDevice:
 
     asset_id: str
     dev_addr: str = ""
-    nwk_skey: str = ""
-    app_skey: str = ""
+    nwk_skey: str = field(default="", repr=False)
+    app_skey: str = field(default="", repr=False)
     accept_counter_reset: bool = False
     dev_eui: str = ""
     header: str = ""
@@ -103,10 +105,12 @@ class LoraDevice:
             msg = "a device needs an asset_id and at least one row in tags or tags_csv"
             raise ValueError(msg)
         if self.dev_addr:
-            _hexadecimal("dev_addr", self.dev_addr, 8)
-            for key in (self.nwk_skey, self.app_skey):
+            with of_key("dev_addr"):
+                _hexadecimal("dev_addr", self.dev_addr, 8)
+            for name, key in (("nwk_skey", self.nwk_skey), ("app_skey", self.app_skey)):
                 if _SECRET not in key:
-                    key_of(key)
+                    with of_key(name):
+                        key_of(key)
         if self.dev_eui:
             _hexadecimal("dev_eui", self.dev_eui, 16)
         if len(self.header) % 2 or not re.fullmatch(r"[0-9a-fA-F]{0,32}", self.header):
@@ -141,12 +145,12 @@ class LoraConfig(AdapterConfig):
             msg = f"[mqtt] is missing: the broker to which {self.source.transport} publishes"
             raise ValueError(msg)
         key = _known_by(self.source)
-        for device in self.devices:
+        for number, device in enumerate(self.devices):
             if not getattr(device, key) and key in _NEEDED:
                 msg = f"{device.asset_id}: over {self.source.transport} a device needs {_NEEDED[key]}"
-                raise ValueError(msg)
-        _refuse_twice(key, [str(getattr(device, key)).lower() for device in self.devices])
-        _refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
+                raise KeyedError(msg, "devices", number)
+        refuse_twice(key, [str(getattr(device, key)).lower() for device in self.devices])
+        refuse_twice("asset_id", [asset_id for device in self.devices for asset_id in device.form().assets])
 
     @property
     def session(self) -> str:
@@ -175,10 +179,3 @@ def _hexadecimal(what: str, text: str, digits: int) -> None:
     if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
         msg = f"{what} {text!r} must be {digits} hexadecimal digits"
         raise ValueError(msg)
-
-
-def _refuse_twice(what: str, words: Sequence[str]) -> None:
-    for word in words:
-        if words.count(word) > 1:
-            msg = f"two devices have the {what} {word!r}: whose readings would they be?"
-            raise ValueError(msg)

@@ -1,13 +1,14 @@
 """What the configurations of modbus-tcp and modbus-rtu share: rows, units and how a unit is asked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
+from streamforge.adapters.doubles import Place, placed, refuse_doubles
 from streamforge.adapters.modbus_points import MOST_REGISTERS, Point, expand, expand_all
 from streamforge.adapters.register_plan import MOST_BITS, Budget
 from streamforge.adapters.tags import Order, TagRow
-from streamforge.config import Bounds, TableFile
+from streamforge.config import Bounds, TableFile, of_key
 
 AUTOMATIC = "auto"
 UnitId = Annotated[int, Bounds(0, 255)]
@@ -25,7 +26,8 @@ class RegisterRow(TagRow):
     def __post_init__(self) -> None:
         TagRow.__post_init__(self)
         if self.at:
-            expand(self)
+            with of_key("at"):
+                expand(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +125,8 @@ def _gap(max_gap: int | str) -> int:
     return max_gap
 
 
-def check_units(rows: Iterable[UnitRow], source: UnitSource) -> None:
-    """Raises ValueError that says what is wrong with the units together."""
+def check_units(mapping: Mapping, devices: Sequence[UnitRow], rows: Iterable[UnitRow], source: UnitSource) -> None:
+    """`rows` is every unit, that of `mapping` first. Raises ValueError that says what is wrong with them together."""
     rows = list(rows)
     if not rows:
         msg = "nothing to read: give [mapping.registers] with [output] asset_id, or [[devices]]"
@@ -134,7 +136,18 @@ def check_units(rows: Iterable[UnitRow], source: UnitSource) -> None:
         source.of(row).budget(0)
         _check_single_reads(row.single_reads or (), own, row.asset_id)
     _check_single_reads(source.single_reads, [point for _, own in points for point in own], "[source]")
-    _refuse_doubles(point for _, own in points for point in own)
+    short = [(("mapping", "registers", row.at), rows[0], row) for row in mapping.rows()]
+    refuse_doubles(
+        (place, point.asset_id or unit.asset_id, point.parameter)
+        for place, unit, row in [*short, *_of_devices(devices)]
+        for point in expand(row)
+    )
+
+
+def _of_devices(devices: Sequence[UnitRow]) -> Iterator[tuple[Place, UnitRow, TagRow]]:
+    for number, unit in enumerate(devices):
+        for place, row in placed(unit.tags, unit.tags_csv):
+            yield ("devices", number, *place), unit, row
 
 
 def _check_single_reads(patterns: Iterable[str], points: Iterable[Point], whose: str) -> None:
@@ -155,13 +168,3 @@ def check_short_form(mapping: Mapping, output: Output) -> None:
 def points_of(row: UnitRow) -> list[Point]:
     """The points of a unit, each with its asset."""
     return [replace(p, asset_id=p.asset_id or row.asset_id) for p in expand_all(row.rows, row.order)]
-
-
-def _refuse_doubles(points: Iterable[Point]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for point in points:
-        key = (point.asset_id, point.parameter)
-        if key in seen:
-            msg = f"{point.asset_id} has two parameters named {point.parameter!r}"
-            raise ValueError(msg)
-        seen.add(key)

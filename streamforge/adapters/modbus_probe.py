@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--timeout-ms", type=int, default=500)
     line = parser.add_argument_group("of a serial line")
-    line.add_argument("--baud", type=int, default=19_200)
+    line.add_argument("--baud-rate", type=int, default=19_200, help="19200, unless it says otherwise")
     line.add_argument("--parity", choices=[one.value for one in Parity], default=Parity.EVEN.value)
     line.add_argument("--stop-bits", type=int, choices=(1, 2), default=1)
 
@@ -77,7 +77,9 @@ def _way(given: argparse.Namespace) -> tuple[Link, str]:
     Silent units are what a scan is full of: they are no sign that the connection is gone.
     """
     if given.host.startswith("/"):
-        line = LineSource(port=given.host, baud_rate=given.baud, parity=Parity(given.parity), stop_bits=given.stop_bits)
+        line = LineSource(
+            port=given.host, baud_rate=given.baud_rate, parity=Parity(given.parity), stop_bits=given.stop_bits
+        )
         timing = LineTiming(character_seconds=line.character_seconds, quiet_seconds=line.quiet_seconds)
         head = (
             f'protocol = "modbus_rtu"\n\n[source]\nport = "{line.port}"\nbaud_rate = {line.baud_rate}\n'

@@ -45,7 +45,7 @@ class ModbusRtuConfig(AdapterConfig):
 
     def __post_init__(self) -> None:
         check_short_form(self.mapping, self.output)
-        check_units(self.rows(), self.source)
+        check_units(self.mapping, self.devices, self.rows(), self.source)
         if not self.source.port:
             msg = "[source] port is missing: the line, for example /dev/serial/by-id/usb-FTDI_RS485"
             raise ValueError(msg)

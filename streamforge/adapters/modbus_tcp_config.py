@@ -76,7 +76,7 @@ class ModbusTcpConfig(AdapterConfig):
             if framers.setdefault((host, port), framer) is not framer:
                 msg = f"{row.asset_id}: {host}:{port} is read with two framers: one address has one"
                 raise ValueError(msg)
-        check_units(self.rows(), self.source)
+        check_units(self.mapping, self.devices, self.rows(), self.source)
 
     def rows(self) -> Iterator[DeviceRow]:
         """Every unit, that of the short form first."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from streamforge.adapters.base import AdapterConfig
+from streamforge.adapters.doubles import placed, refuse_doubles
 from streamforge.adapters.mqtt_bytes import BytesDecoder
 from streamforge.adapters.mqtt_json import parse_path
 from streamforge.adapters.mqtt_source import Qos, Source
@@ -80,6 +81,9 @@ class TopicRow:
             for number, tag in enumerate(tags):
                 with of_key(key, number):
                     _check_tag(self, tag)
+        refuse_doubles(
+            (place, tag.asset_id or self.asset_id, tag.param) for place, tag in placed(self.tags, self.tags_csv)
+        )
         if self.payload in {PayloadKind.CSV, PayloadKind.BYTES} and not self.rows:
             msg = f'payload = "{self.payload}" needs tags: which column or byte is which parameter?'
             raise ValueError(msg)
@@ -166,6 +170,7 @@ class SparkplugRow:
                 if tag.at:
                     msg = f"{tag.param}: has no at: param is the metric's name"
                     raise KeyedError(msg, key, number, "at")
+        refuse_doubles((place, "[sparkplug]", tag.param) for place, tag in placed(self.tags, self.tags_csv))
 
     @property
     def rows(self) -> tuple[TagRow, ...]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from streamforge.config import Bounds
+from streamforge.config import Bounds, KeyedError
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -31,8 +31,8 @@ class Source:
     username: str = ""
     password: str = field(default="", repr=False)
     ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    cert_file: str = field(default="", repr=False)
+    key_file: str = field(default="", repr=False)
     keepalive_s: Annotated[int, Bounds(1, 3600)] = 30
     connect_timeout_s: Annotated[int, Bounds(1, 120)] = 10
     session_expiry_s: Annotated[int, Bounds(0, 4_294_967_295)] = 604_800
@@ -40,21 +40,18 @@ class Source:
 
     def __post_init__(self) -> None:
         url = urlsplit(self.broker)
-        if (
-            url.scheme not in PORTS
-            or not url.hostname
-            or url.path not in {"", "/"}
-            or url.username
-            or not _port(self.broker)
-        ):
+        if "@" in url.netloc:  # and what stands there may be a password
+            msg = "a user does not stand in the address of the broker: write username and password"
+            raise KeyedError(msg, "broker")
+        if url.scheme not in PORTS or not url.hostname or url.path not in {"", "/"} or not _port(self.broker):
             msg = f'broker = "{self.broker}": write for example mqtt://192.168.1.5 or mqtts://broker.local:8883'
-            raise ValueError(msg)
+            raise KeyedError(msg, "broker")
         if not self.client_id:
             msg = "client_id is empty: the broker keeps what we miss under it, so it is unique there and never changes"
             raise ValueError(msg)
         if url.scheme == "mqtt" and (self.ca_file or self.cert_file or self.key_file):
             msg = "ca_file, cert_file and key_file belong to TLS: write mqtts:// in broker"
-            raise ValueError(msg)
+            raise KeyedError(msg, "broker")
         if bool(self.cert_file) != bool(self.key_file):
             msg = "cert_file and key_file belong together: one is missing"
             raise ValueError(msg)

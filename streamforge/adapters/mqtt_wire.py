@@ -6,13 +6,13 @@ already would not wake the event loop.
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.mqtt_source import Source
 from streamforge.errors import NotConnected
 
@@ -100,13 +100,7 @@ async def dial(source: Source) -> Wire:
     except ssl.SSLError as error:
         raise NotConnected(f"{address}: no TLS: {error}") from error
     except OSError as error:
-        raise NotConnected(f"{address}: {_words(error)}") from error
-
-
-def _words(error: OSError) -> str:
-    """The system's, not the event loop's; a failed look-up of a name has numbers of its own."""
-    is_of_system = error.errno is not None and not isinstance(error, socket.gaierror)
-    return os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+        raise NotConnected(f"{address}: {plain_words(error)}") from error
 
 
 async def _connect(source: Source, context: ssl.SSLContext | None) -> Wire:
@@ -155,7 +149,7 @@ async def _shake_hands(plain: socket.socket, context: ssl.SSLContext, host: str)
         loop.remove_writer(secure)
         secure.close()
         if isinstance(error, ConnectionError):  # as of a broker that speaks no TLS there
-            raise ssl.SSLError(_words(error)) from error
+            raise ssl.SSLError(plain_words(error)) from error
         raise
 
 
@@ -163,7 +157,7 @@ def _context(source: Source) -> ssl.SSLContext:
     """Raises NotConnected that names the file which is wrong: it may be mended while the unit runs."""
     key, place = "ca_file", source.ca_file
     try:
-        is_text = place.startswith(_PEM)
+        is_text = _is_text(place)
         context = ssl.create_default_context(
             cafile=None if is_text or not place else place, cadata=place if is_text else None
         )
@@ -171,9 +165,14 @@ def _context(source: Source) -> ssl.SSLContext:
             key, place = "cert_file and key_file", source.cert_file
             _load_own(context, source.cert_file, source.key_file)
     except (OSError, ValueError) as error:
-        shown = "the secret" if place.startswith(_PEM) else place
+        shown = "the secret" if _is_text(place) else place
         raise NotConnected(f"{key} = {shown}: {getattr(error, 'strerror', None) or error}") from error
     return context
+
+
+def _is_text(place: str) -> bool:
+    """Whether it is the text itself and no path; tools write attributes before the first PEM block."""
+    return _PEM in place or "\n" in place
 
 
 def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -182,8 +181,8 @@ def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
         paths = []
         for number, place in enumerate((certificate, key)):
             path = Path(directory) / f"{number}.pem"
-            if place.startswith(_PEM):
+            if _is_text(place):
                 path.touch(mode=0o600)
                 path.write_text(place)
-            paths.append(path if place.startswith(_PEM) else Path(place))
+            paths.append(path if _is_text(place) else Path(place))
         context.load_cert_chain(paths[0], paths[1])

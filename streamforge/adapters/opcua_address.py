@@ -16,6 +16,12 @@ _NODE = re.compile(r"(?:ns=(?P<index>\d{1,5});|nsu=(?P<uri>[^;]+);)?(?P<kind>[is
 _ELEMENT = re.compile(r"(?P<name>.+)\[(?P<element>\d{1,9})\]", re.DOTALL)
 _STEP = re.compile(r"(?:(?P<index>\d{1,5}):)?(?P<name>.+)", re.DOTALL)
 _KNOWN = 'write "ns=2;s=Name", "nsu=urn:plant;i=1007", "i=2258", or a browse path such as "/Objects/2:Plant/2:T1"'
+_IDENTIFIERS = {
+    "i": "write a number from 0 to 4294967295, for example i=1007",
+    "g": "write a GUID, for example g=72962b91-fa75-4ae6-8d28-b404dc7daf63",
+    "b": "write bytes in hexadecimal, for example b=0aff",
+    "s": "write a text, for example s=PT101",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ def node_id(address: NodeAddress, namespaces: Sequence[str] | None) -> ua.NodeId
     try:
         return _identifier(address, index)
     except ValueError as error:
-        msg = f"{address.kind}={address.name}: {error}"
+        msg = f"{address.kind}={address.name} is no identifier: {_IDENTIFIERS[address.kind]}"
         raise ValueError(msg) from error
 
 
@@ -107,13 +113,19 @@ def address_text(address: NodeAddress) -> str:
 def _identifier(address: NodeAddress, index: int) -> ua.NodeId:
     match address.kind:
         case "i":
-            return ua.NodeId(int(address.name), index)
+            return ua.NodeId(_number(address.name), index)
         case "g":
             return ua.NodeId(UUID(address.name), index, ua.NodeIdType.Guid)
         case "b":
             return ua.NodeId(bytes.fromhex(address.name), index, ua.NodeIdType.ByteString)
         case _:
             return ua.NodeId(address.name, index, ua.NodeIdType.String)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
+        raise ValueError(text)
+    return int(text)
 
 
 def browse_path(address: PathAddress) -> ua.BrowsePath:

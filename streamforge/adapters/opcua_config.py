@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from streamforge.adapters.base import AdapterConfig
+from streamforge.adapters.doubles import placed, refuse_doubles
 from streamforge.adapters.opcua_address import parse_address
 from streamforge.adapters.opcua_limits import Profile
 from streamforge.adapters.tags import TagRow
@@ -59,17 +60,15 @@ class Source:
     security_policy: Policy = Policy.BASIC256_SHA256
     security_mode: Mode = Mode.SIGN_AND_ENCRYPT
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     user_certificate: str = ""
-    user_key: str = ""
+    user_key: str = field(default="", repr=False)
     profile: Profile = Profile.AUTO
     timeout_ms: Annotated[int, Bounds(100, 120_000)] = 10_000
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.endpoint)
-        if parts.scheme != SCHEME or not parts.hostname or "@" in parts.netloc:
-            msg = f'endpoint {self.endpoint!r} is not understood: write for example "opc.tcp://plc.local:4840"'
-            raise ValueError(msg)
+        with of_key("endpoint"):
+            _check_endpoint(self.endpoint)
         if (self.security_policy is Policy.NONE) != (self.security_mode is Mode.NONE):
             msg = 'security_policy and security_mode are both "None" (nothing is protected) or neither is'
             raise ValueError(msg)
@@ -89,6 +88,21 @@ class Source:
     def host(self) -> str:
         """The host in the endpoint."""
         return urlsplit(self.endpoint).hostname or ""
+
+
+def _check_endpoint(endpoint: str) -> None:
+    """Raises ValueError, which does not show what stands before an @: a password may be there."""
+    parts = urlsplit(endpoint)
+    if "@" in parts.netloc:
+        msg = "a user does not stand in the address: write username and password"
+        raise ValueError(msg)
+    try:
+        is_known = parts.scheme == SCHEME and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port above 65535, or none at all
+        is_known = False
+    if not is_known:
+        msg = f'endpoint {endpoint!r} is not understood: write for example "opc.tcp://plc.local:4840"'
+        raise ValueError(msg)
 
 
 def _with_port(endpoint: str) -> str:
@@ -189,19 +203,14 @@ class OpcUaConfig(AdapterConfig):
         if not has_own and not self.output.asset_id:
             msg = "[output] asset_id is missing: whose are the browsed variables and the alarms?"
             raise ValueError(msg)
-        _refuse_doubles(self.rows())
+        refuse_doubles(
+            (("devices", number, *place), row.asset_id or device.asset_id, row.param)
+            for number, device in enumerate(self.devices)
+            for place, row in placed(device.tags, device.tags_csv)
+        )
 
     def rows(self) -> Iterator[tuple[str, NodeRow]]:
         """Every row with its asset."""
         for device in self.devices:
             for row in device.rows:
                 yield row.asset_id or device.asset_id, row
-
-
-def _refuse_doubles(rows: Iterator[tuple[str, NodeRow]]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for asset_id, row in rows:
-        if (asset_id, row.param) in seen:
-            msg = f"{asset_id} has two parameters named {row.param!r}"
-            raise ValueError(msg)
-        seen.add((asset_id, row.param))

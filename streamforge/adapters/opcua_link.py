@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.opcua_config import Mode, Policy, Source
 from streamforge.adapters.opcua_feed import MALFORMED, Session
 from streamforge.adapters.opcua_guard import bound_the_library
@@ -68,13 +69,18 @@ def failing(url: str) -> Iterator[None]:
         msg = f"{url}: no answer"
         raise NotConnected(msg) from error
     except _FAILURES as error:
-        msg = f"{url}: {error or type(error).__name__}"
+        msg = f"{url}: {_words(error)}"
         raise NotConnected(msg) from error
     except MALFORMED as error:
         if not _is_raised_by_library(error):
             raise
-        msg = f"{url}: an answer that cannot be decoded: {error or type(error).__name__}"
+        msg = f"{url}: an answer that cannot be decoded: {_words(error)}"
         raise NotConnected(msg) from error
+
+
+def _words(error: Exception) -> str:
+    """What a person reads of it; some errors of the library say nothing but their name."""
+    return (plain_words(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _is_raised_by_library(error: BaseException) -> bool:
@@ -113,6 +119,9 @@ class Link:
     async def open(self) -> bool:
         """A link to the server: True where the session of before goes on. Raises NotConnected."""
         with failing(self.url):
+            if self._source.security_policy is not Policy.NONE or self._source.username:
+                # Before anybody answers: a person brings certificates as root, whose directories are closed to us.
+                self._trust.make()
             if self._client is not None and await self._take_up(self._client):
                 return True
             await self._forget()
@@ -153,7 +162,7 @@ class Link:
         is_active = False
         try:
             await client.create_session()
-            self._refuse_clear_password(client)
+            await self._guard_password(client)
             await self._activate(client)
             is_active = True
         finally:
@@ -195,18 +204,20 @@ class Link:
         """Policy and mode as configured; whom we speak with is judged before a channel to it is opened."""
         endpoint = await self._endpoint(client)
         certificate = first_certificate(endpoint.ServerCertificate or b"")
-        uri = endpoint.Server.ApplicationUri or ""
-        claim = Claim(certificate=certificate, application_uri=uri, host=self._source.host)
-        self._trust.make()
-        try:
-            self._trust.judge(claim, now_utc())
-        except Untrusted as error:
-            msg = f"{self.url}: {error}"
-            raise NotConnected(msg) from error
+        self._judge(certificate, endpoint)
         own, key = self._trust.own(self.application_uri, os.uname().nodename, now_utc())
         policy, mode = _POLICIES[self._source.security_policy], _MODES[self._source.security_mode]
         theirs = CertProperties(certificate, "der")
         await client.set_security(policy, str(own), str(key), server_certificate=theirs, mode=mode)
+
+    def _judge(self, certificate: bytes, endpoint: ua.EndpointDescription) -> None:
+        """Raises NotConnected where whoever shows this certificate is not believed."""
+        uri = endpoint.Server.ApplicationUri or ""
+        try:
+            self._trust.judge(Claim(certificate=certificate, application_uri=uri, host=self._source.host), now_utc())
+        except Untrusted as error:
+            msg = f"{self.url}: {error}"
+            raise NotConnected(msg) from error
 
     async def endpoints(self) -> list[ua.EndpointDescription]:
         """What the server offers, as it says to anybody. Raises NotConnected."""
@@ -224,14 +235,17 @@ class Link:
         msg = f"{self.url}: the server does not offer {wanted}, but {_offered(endpoints)}"
         raise NotConnected(msg)
 
-    def _refuse_clear_password(self, client: Client) -> None:
-        """A password goes over the wire encrypted, or not at all."""
+    async def _guard_password(self, client: Client) -> None:
+        """A password goes over the wire encrypted for somebody who is trusted, or not at all. Raises NotConnected."""
         if not self._source.username or self._source.security_mode is Mode.SIGN_AND_ENCRYPT:
             return
         policy = client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri
-        if not policy or policy == security_policies.SecurityPolicyNone.URI:
+        theirs = client.security_policy.peer_certificate
+        if not policy or policy == security_policies.SecurityPolicyNone.URI or not theirs:
             msg = f"{self.url}: the server takes passwords in clear text only: use a security_policy"
             raise NotConnected(msg)
+        if self._source.security_policy is Policy.NONE:  # for whom it is encrypted nobody has looked at yet
+            self._judge(theirs, await self._endpoint(self._new_client()))
 
     async def _activate(self, client: Client) -> None:
         source = self._source

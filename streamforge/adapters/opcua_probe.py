@@ -21,8 +21,8 @@ from streamforge.adapters.opcua_limits import Profile
 from streamforge.adapters.opcua_link import Link, failing, first_certificate, offer_of
 from streamforge.adapters.opcua_server import Server, look, nodes_of, read, units_of
 from streamforge.adapters.opcua_sight import Seen, certificates, offers, toml_of, variables
+from streamforge.adapters.opcua_trust import LEAST_PREFIX, Claim, TrustList, Untrusted, fingerprint, now_utc
 from streamforge.adapters.opcua_trust import TRUSTED as TRUSTED_DIRECTORY
-from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, now_utc
 from streamforge.adapters.probing import Finding, Table
 from streamforge.errors import NotConnected
 
@@ -165,7 +165,9 @@ def _opinion(claim: Claim, trust: TrustList) -> str:
 def _trust(trust: TrustList, wanted: str) -> None:
     """Have the certificate that begins so trusted; one that is already stays so."""
     plain = wanted.replace(":", "").lower()
-    if any(fingerprint(one).startswith(plain) for _, one in trust.certificates(TRUSTED_DIRECTORY)):
+    if len(plain) >= LEAST_PREFIX and any(
+        fingerprint(one).startswith(plain) for _, one in trust.certificates(TRUSTED_DIRECTORY)
+    ):
         return
     try:
         trust.trust(wanted)

@@ -29,7 +29,8 @@ CERTIFICATE_FILE, KEY_FILE = "certificate.der", "key.pem"
 # A new own certificate must be trusted at the server by a person: rarely, and early.
 OWN_DAYS, RENEW_DAYS = 1825, 60
 _MOST_REJECTED = 100
-_LEAST_PREFIX = 8
+# As many digits as the status shows: certificates that begin with 8 given ones are made in minutes.
+LEAST_PREFIX = 16
 _DER = serialization.Encoding.DER
 _log = Log("adapter")
 
@@ -96,7 +97,7 @@ class TrustList:
         reason = self._reason(certificate, claim, now)
         if reason:
             self._reject(certificate)
-            msg = f"server certificate {fingerprint(certificate)[:16]} {reason}"
+            msg = f"server certificate {fingerprint(certificate)[:LEAST_PREFIX]} {reason}"
             raise Untrusted(msg)
 
     def _reason(self, certificate: x509.Certificate, claim: Claim, now: datetime) -> str:
@@ -114,7 +115,8 @@ class TrustList:
         uris = _names(certificate, x509.UniformResourceIdentifier)
         if claim.application_uri not in uris:
             return f"is not for the application {claim.application_uri}, but for {_listed(uris)}"
-        issuer = "" if is_pinned else untimely(issuers[0], now)
+        # An authority that renewed its certificate over the same key stands there twice.
+        issuer = "" if is_pinned else min((untimely(one, now) for one in issuers), key=bool)
         return untimely(certificate, now) or (issuer and f"is issued by an authority whose certificate {issuer}")
 
     def _is_revoked(self, certificate: x509.Certificate, issuers: list[x509.Certificate]) -> bool:
@@ -133,8 +135,11 @@ class TrustList:
 
     def _reject(self, certificate: x509.Certificate) -> None:
         path = self.directory / REJECTED / f"{fingerprint(certificate)}.der"
-        if path.exists() or sum(1 for _ in path.parent.glob("*.der")) >= _MOST_REJECTED:
+        if path.exists():
             return
+        kept = sorted(path.parent.glob("*.der"), key=lambda one: one.stat().st_mtime_ns)
+        for oldest in kept[: max(0, len(kept) + 1 - _MOST_REJECTED)]:
+            oldest.unlink(missing_ok=True)
         write_durably(path, certificate.public_bytes(_DER), mode=PUBLIC_MODE)
 
     def bring(self, certificate: x509.Certificate) -> str:
@@ -152,8 +157,8 @@ class TrustList:
         wanted = wanted.replace(":", "").lower()
         fitting = {fingerprint(one): path for path, one in self.certificates(REJECTED)}
         fitting = {name: path for name, path in fitting.items() if name.startswith(wanted)}
-        if len(wanted) < _LEAST_PREFIX or len(fitting) != 1:
-            msg = f"{len(fitting)} rejected certificates begin with {wanted!r} (at least {_LEAST_PREFIX} digits)"
+        if len(wanted) < LEAST_PREFIX or len(fitting) != 1:
+            msg = f"{len(fitting)} rejected certificates begin with {wanted!r} (at least {LEAST_PREFIX} digits)"
             raise LookupError(msg)
         name, path = fitting.popitem()
         path.rename(self.directory / TRUSTED / f"{name}.der")

@@ -11,7 +11,9 @@ from streamforge.adapters.base import EVERY_READING, Batch, Device
 from streamforge.adapters.modbus_points import Point
 from streamforge.adapters.modbus_scan import Scan
 from streamforge.adapters.register_image import Image, Named, NamedValues, image_points, named_point
+from streamforge.adapters.registers import UnknownForm
 from streamforge.adapters.tags import DataType, Order, TagRow
+from streamforge.config import KeyedError, of_key
 from streamforge.model import Names, Value, names
 
 # The natural type of a name that a row may read beside registers; None where there is no such name.
@@ -137,19 +139,27 @@ class Form:
         return found
 
 
-def check_row(tag: TagRow, natural: NaturalType) -> None:
-    """What is wrong with a row by itself is said where the line that it stands in is known. Raises ValueError."""
+def check_row(tag: TagRow, natural: NaturalType, known: str = "") -> None:
+    """What is wrong with a row by itself is said where the line that it stands in is known. Raises ValueError.
+
+    `known` are the names that it may have besides registers, in words.
+    """
     if not tag.at:
         msg = f"{tag.param}: `at` is missing: a register such as 40001, or a name such as RSSI"
-        raise ValueError(msg)
+        raise KeyedError(msg, "at")
     if tag.interval_ms:
         msg = f"{tag.param}: interval_ms is of what the gateway asks for; this device sends by itself"
-        raise ValueError(msg)
+        raise KeyedError(msg, "interval_ms")
     kind = natural(tag.at.upper())
-    if kind is None:
-        image_points(tag)
-    else:
-        named_point(tag, tag.at.upper(), kind)
+    with of_key("at"):
+        if kind is not None:
+            named_point(tag, tag.at.upper(), kind)
+            return
+        try:
+            image_points(tag)
+        except UnknownForm as error:
+            msg = f"{error}, or {known}" if known else str(error)
+            raise ValueError(msg) from error
 
 
 def _entries(row: FormRow, asset_id: str, natural: NaturalType, order: Order) -> list[_Entry]:

@@ -58,12 +58,16 @@ _ADDRESS = re.compile(
 )
 
 
+class UnknownForm(ValueError):  # noqa: N818 - says what a text is not
+    """A text that has none of the forms of an address."""
+
+
 def parse_address(text: str) -> Address:
     """The place that `text` names. Raises ValueError that says what to write instead."""
     found = _ADDRESS.fullmatch(text.strip())
     if not found:
         msg = f"address {text!r} is not understood: write 40001, HR0, HR0x1F, HR100:8, 40010.3, HR7.hi or fc=3,addr=0"
-        raise ValueError(msg)
+        raise UnknownForm(msg)
     table, start = _place(found, text)
     count = int(found["count"]) if found["count"] else 0
     if found["count"] and not count:

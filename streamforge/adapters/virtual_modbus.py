@@ -6,11 +6,15 @@ Functions 3 and 4 alone; everything else is exception 1 (illegal function), an a
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 
+from streamforge.adapters.byte_stream import plain_words
 from streamforge.adapters.modbus_points import MOST_REGISTERS
 from streamforge.errors import NotConnected
 
 MOST_CONNECTIONS = 16
+FIRST_FREE_PORT = 1024
+AGAIN_SECONDS = 10.0
 _HEADER_BYTES = 6
 _READS = {3, 4}
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _NO_TARGET = 1, 2, 3, 11
@@ -47,6 +51,9 @@ class VirtualModbus:
         self._listen = listen
         self._units = units
         self._server: asyncio.Server | None = None
+        self._again_seconds = 0.0
+        # Why it does not listen, "" = it does, or was not asked to.
+        self.fault = ""
         # The clients, the one that is silent for longest first.
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -56,6 +63,16 @@ class VirtualModbus:
         port: int = self._server.sockets[0].getsockname()[1] if self._server else 0
         return port
 
+    async def keep_open(self) -> None:
+        """Listen, if it does not yet, tried every 10 s; `fault` says why it cannot: that costs nobody's readings."""
+        if self._server is None and monotonic() >= self._again_seconds:
+            self._again_seconds = monotonic() + AGAIN_SECONDS
+            try:
+                await self.open()
+                self.fault = ""
+            except NotConnected as error:
+                self.fault = str(error)
+
     async def open(self) -> None:
         """Listen, if it does not yet. Raises NotConnected where the address cannot be had."""
         if self._server is not None:
@@ -64,7 +81,7 @@ class VirtualModbus:
         try:
             self._server = await asyncio.start_server(self._serve, host, port)
         except OSError as error:
-            raise NotConnected(f"[virtual_modbus] {self._listen}: {error.strerror or error}") from error
+            raise NotConnected(f"[virtual_modbus] {self._listen}: {plain_words(error)}") from error
 
     async def close(self) -> None:
         """Stop listening and hang up."""
@@ -109,6 +126,14 @@ def host_and_port(listen: str) -> tuple[str, int]:
     """`host:port` taken apart. Raises ValueError that says how it is written."""
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        msg = f'listen {listen!r} is no address: write "127.0.0.1:1502"'
+        msg = f'listen {listen!r} is no address with a port: write for example "127.0.0.1:1502"'
         raise ValueError(msg)
     return host.strip("[]"), int(port)
+
+
+def check_listen(listen: str) -> None:
+    """Raises ValueError where a unit, which has no rights of root's, cannot listen there."""
+    _, port = host_and_port(listen)
+    if 0 < port < FIRST_FREE_PORT:
+        msg = f"listen {listen!r}: ports below {FIRST_FREE_PORT} are closed to the unit"
+        raise ValueError(msg)

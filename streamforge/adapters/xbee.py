@@ -50,7 +50,7 @@ class Xbee(Subscriber[XbeeConfig]):
 
     async def connect(self, peer: str) -> None:  # noqa: ARG002 - there is one
         if self._server:
-            await self._server.open()
+            await self._server.keep_open()
         self._names_seconds = -inf
         await self._line.open()
 
@@ -58,6 +58,8 @@ class Xbee(Subscriber[XbeeConfig]):
         if self._table.unresolved and monotonic() - self._names_seconds >= ASK_NAMES_SECONDS:
             self._names_seconds = monotonic()
             self._line.ask("ND", _ND)
+        if self._server:
+            await self._server.keep_open()
         self._last_heard = None
         for body in await self._line.read():
             self._take(body, inbox)
@@ -68,6 +70,9 @@ class Xbee(Subscriber[XbeeConfig]):
         self._line.close()
         if self._server:
             await self._server.close()
+
+    def remarks(self) -> Sequence[str]:
+        return (self._server.fault,) if self._server and self._server.fault else ()
 
     def figures(self) -> Mapping[tuple[str, ...], float]:
         reader, nodes = self._line.reader, self._table.nodes

@@ -1,16 +1,16 @@
 """The configuration of xbee: `xbee.toml` beside this module explains every key."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from streamforge.adapters.base import AdapterConfig
+from streamforge.adapters.doubles import refuse_twice
 from streamforge.adapters.radio_form import Form, FormRow, check_row
 from streamforge.adapters.tags import DataType, Order, TagRow
-from streamforge.adapters.virtual_modbus import host_and_port
+from streamforge.adapters.virtual_modbus import check_listen
 from streamforge.adapters.xbee_packets import ANALOG_PINS, DIGITAL_PINS, SUPPLY
-from streamforge.config import Bounds, TableFile
+from streamforge.config import Bounds, TableFile, of_key
 
 RSSI = "RSSI"
 _NATURAL = {
@@ -34,7 +34,7 @@ class XbeeRow(TagRow):
 
     def __post_init__(self) -> None:
         TagRow.__post_init__(self)
-        check_row(self, _NATURAL.get)
+        check_row(self, _NATURAL.get, "a pin such as D3 or A1, SUPPLY, RSSI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class VirtualModbusConfig:
 
     def __post_init__(self) -> None:
         if self.listen:
-            host_and_port(self.listen)
+            with of_key("listen"):
+                check_listen(self.listen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +119,9 @@ class XbeeConfig(AdapterConfig):
         if not self.devices:
             msg = "nothing to read: give at least one of [[devices]]"
             raise ValueError(msg)
-        _refuse_twice("node", [(row.node_id or row.node_name).upper() for row in self.devices])
-        _refuse_twice("unit_id", [str(row.unit_id) for row in self.devices if row.unit_id is not None])
-        _refuse_twice("asset_id", [asset_id for row in self.devices for asset_id in row.form().assets])
+        refuse_twice("node", [(row.node_id or row.node_name).upper() for row in self.devices])
+        refuse_twice("unit_id", [str(row.unit_id) for row in self.devices if row.unit_id is not None])
+        refuse_twice("asset_id", [asset_id for row in self.devices for asset_id in row.form().assets])
         if self.virtual_modbus.listen and all(row.unit_id is None for row in self.devices):
             msg = "[virtual_modbus] listen: no device has a unit_id, so there is nothing to serve"
-            raise ValueError(msg)
-
-
-def _refuse_twice(what: str, words: Sequence[str]) -> None:
-    for word in words:
-        if words.count(word) > 1:
-            msg = f"two devices have the {what} {word}: whose readings would they be?"
             raise ValueError(msg)

@@ -15,6 +15,13 @@ DIGITAL_PINS = tuple(f"D{number}" for number in range(13))
 ANALOG_PINS = tuple(f"A{number}" for number in range(6))
 SUPPLY = "SUPPLY"
 _ANALOG_BITS = (*ANALOG_PINS, "", SUPPLY)
+# Parameters, and what is looked for without setting anything (ND, DB); Digi's names.
+_ASKED = """
+    AI AO AP AR BD BH BR CE CH CI CM CR D0 D1 D2 D3 D4 D5 D6 D7 D8 D9 DB DD DE DH DL DO EA EC EE EO ER GD GT HP HV IC
+    ID II IR JN JV LT MM MP MT MY NB NC ND NH NI NJ NN NO NP NT NW OI OP P0 P1 P2 P3 P4 PL PM PR RN RO RR SB SC SD SE SH
+    SL SM SN SO SP ST TO TP V+ VR ZS %V
+"""
+QUERIES = frozenset(_ASKED.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +184,14 @@ _READERS: dict[int, tuple[int, Callable[[bytes], Packet]]] = {
 
 
 def query(command: str, frame_id: int) -> bytes:
-    """Frame data that asks the module for a parameter. Without a value nothing is set."""
-    if len(command) != 2 or not 0 < frame_id < 256:
-        msg = f"{command!r} is no AT command of two letters, or {frame_id} no frame number"
+    """Frame data that asks the module for a parameter. Without a value nothing is set.
+
+    Some commands act without a value (RE forgets all settings, NR leaves the network), so only those go out that are
+    known to be asked alone. Raises ValueError for any other.
+    """
+    if command not in QUERIES or not 0 < frame_id < 256:
+        msg = (
+            f"{command!r} is no AT command that only asks ({' '.join(sorted(QUERIES))}), or {frame_id} no frame number"
+        )
         raise ValueError(msg)
     return bytes([AT_COMMAND, frame_id]) + command.encode("ascii")

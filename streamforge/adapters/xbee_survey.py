@@ -35,7 +35,7 @@ class Found:
 async def parameters(line: XbeeLine, commands: Sequence[str] = PARAMETERS) -> dict[str, str]:
     """Parameters of the module as it says them, in hexadecimal (names as text); those it does not know are left out.
 
-    Raises NotConnected, and ValueError for what is no AT command.
+    Raises NotConnected, and ValueError for what is no AT command that only asks.
     """
     found: dict[str, str] = {}
     for frame_id, command in enumerate(commands, _FIRST_FRAME_ID):

@@ -30,5 +30,6 @@ def run(arguments: list[str]) -> int:
         from streamforge.bench.peer import run as peer
 
         return peer(arguments[1:])
-    print(USAGE, file=sys.stderr)
-    return 2
+    is_asked = name in {"-h", "--help"}
+    print(USAGE, file=sys.stdout if is_asked else sys.stderr)
+    return 0 if is_asked else 2

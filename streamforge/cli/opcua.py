@@ -18,7 +18,7 @@ def run(arguments: list[str]) -> int:
     trust = words.add_parser(
         "trust", help="list certificates, the gateway's own too; with a fingerprint, trust that one"
     )
-    trust.add_argument("fingerprint", nargs="?", help="its first eight digits or more, compared with the server's own")
+    trust.add_argument("fingerprint", nargs="?", help="its first 16 digits or more, compared with the server's own")
     trust.add_argument("--file", type=Path, metavar="CERTIFICATE", help="trust this one beforehand")
     trust.add_argument("--instance", help="of this adapter alone: the name of its file in adapters/opcua/")
     given = parser.parse_args(arguments)

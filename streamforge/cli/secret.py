@@ -11,6 +11,8 @@ from streamforge.errors import Fatal
 from streamforge.gateway import places
 from streamforge.gateway.secret_store import Secret, SecretStore, encrypt
 
+PEM = "-----BEGIN"
+
 
 def run(arguments: list[str]) -> int:
     """Do it; 0 done, 1 not possible, 2 nobody asks for it."""
@@ -33,6 +35,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _list(wanted: Sequence[Secret]) -> int:
+    if not wanted:
+        print("the configuration names no secret")
     for one in wanted:
         print(f"{one.unit}  {one.name}  {'there' if one.is_there else 'MISSING'}")
     return 0
@@ -59,13 +63,14 @@ def _change(given: argparse.Namespace, store: SecretStore, wanted: Sequence[Secr
 
 
 def _ask(name: str) -> str:
-    """From the person, twice and unseen; from a pipe, its first line. Raises Fatal where there is none."""
+    """From the person, twice and unseen; from a pipe its first line, or all of a PEM text. Raises Fatal without one."""
     if sys.stdin.isatty():
         value = getpass.getpass(f"value of {name}: ")
         if value != getpass.getpass("once more: "):
             raise Fatal("the two are not the same; nothing was changed")
     else:
-        value = sys.stdin.readline().rstrip("\n")
+        text = sys.stdin.read()
+        value = text.rstrip("\n") if PEM in text else text.partition("\n")[0]
     if not value:
         raise Fatal("an empty value is none; nothing was changed")
     return value

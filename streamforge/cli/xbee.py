@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from streamforge.adapters.xbee_line import XbeeLine
+from streamforge.adapters.xbee_packets import QUERIES
 from streamforge.adapters.xbee_survey import PARAMETERS, Found, configuration, nodes, parameters
 
 
@@ -26,8 +27,18 @@ def _parser() -> argparse.ArgumentParser:
     for command in (listed, got):
         command.add_argument("port", help="for example /dev/serial/by-id/usb-Digi_XBee")
         command.add_argument("--baud-rate", type=int, default=9600, help="9600, unless it says otherwise")
-    got.add_argument("parameters", nargs="*", metavar="AT", help=f"{' '.join(PARAMETERS)}, unless it says otherwise")
+    got.add_argument(
+        "parameters", nargs="*", type=_parameter, metavar="AT", help=f"{' '.join(PARAMETERS)}, unless it says otherwise"
+    )
     return parser
+
+
+def _parameter(text: str) -> str:
+    """An AT command that only asks. Raises ArgumentTypeError."""
+    if text.upper() not in QUERIES:
+        msg = f"{text!r} is no parameter that can be asked for; commands that act are not sent"
+        raise argparse.ArgumentTypeError(msg)
+    return text.upper()
 
 
 Work = Callable[[XbeeLine, argparse.Namespace], Coroutine[Any, Any, int]]

@@ -1,6 +1,7 @@
 """From the plain values of a TOML file to frozen dataclasses, collecting every fault on the way."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ class _Wrong:
 
 
 WRONG = _Wrong()
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table", list: "a list"}
 
 
@@ -57,11 +59,14 @@ class Builder:
         self.file = file
         self.lines = lines
         self.faults: list[Fault] = []
+        # Value -> how the file names it: what is wrong with it is said without showing it.
+        self.secrets: dict[str, str] = {}
         # Where rows stand in files of their own: the key that names the file -> the file, and the line of each row.
         self._tables: dict[Path, tuple[str, list[int]]] = {}
 
     def wrong(self, path: Path, message: str, hint: str = "") -> _Wrong:
         """Note a fault at this key, or at the nearest table around it that has a line."""
+        message = self._without_secrets(message)
         for end in range(1, len(path)):
             file, numbers = self._tables.get(path[:end], ("", []))
             if file and isinstance(place := path[end], int):
@@ -74,6 +79,12 @@ class Builder:
         line = self.lines.get(around, 1)
         self.faults.append(Fault(file=self.file, line=line, key=key_text(path), message=message, hint=hint))
         return WRONG
+
+    def _without_secrets(self, message: str) -> str:
+        for value, name in self.secrets.items():
+            for shown in {value, repr(value)[1:-1]}:
+                message = message.replace(shown, name)
+        return message
 
     def table(self, cls: type[Any], raw: object, path: Path) -> Any:
         """An instance of the dataclass, or WRONG."""
@@ -129,6 +140,10 @@ class Builder:
             return self.wrong(
                 path, f'there is no file "{raw}"', nearest(raw, (one.name for one in file.parent.glob("*.csv")))
             )
+        except UnicodeDecodeError as error:
+            place = error.object.count(b"\n", 0, error.start) + 1
+            self.faults.append(Fault(file=str(file), line=place, message="not UTF-8", hint="save the file as UTF-8"))
+            return WRONG
         except (OSError, ValueError) as error:
             return self.wrong(path, f'"{raw}" cannot be read: {error}')
         head = Builder(str(file), {(): 1})
@@ -136,6 +151,9 @@ class Builder:
             if column not in keys:
                 head.wrong((column,), "unknown column", nearest(column, keys))
         builders = [(Builder(str(file), {(): line.number}), line) for line in lines]
+        for builder, line in builders:
+            if line.beyond:  # a decimal comma where commas separate
+                builder.wrong((), f'"{line.beyond[0]}" stands behind the last column', "put text with commas in quotes")
         rows = tuple(
             builder.table(row, {key: cell for key, cell in line.cells.items() if key in keys}, ())
             for builder, line in builders
@@ -156,6 +174,7 @@ class Builder:
         given = f'"{raw}"' if isinstance(raw, str) else _NAMES.get(type(raw), str(raw))
         shown = str(raw).lower() if type(raw) in {int, float, bool} else given
         hint = "write it without quotes" if isinstance(raw, str) and kind in {int, float, bool} else ""
+        hint = "write it with a point" if kind is float and _COMMA.fullmatch(str(raw)) else hint
         hint = "write it in quotes" if kind is str and type(raw) in {int, float, bool} else hint
         return self.wrong(path, f"must be {_NAMES.get(kind, kind.__name__)}, not {shown}", hint)
 

@@ -38,7 +38,10 @@ def names_in(raw: object) -> Iterator[str]:
 
 
 def resolved(raw: object, secrets: Secrets | None, builder: Builder, path: Path = ()) -> object:
-    """The raw values with every secret put in; with `secrets` None only their names are judged."""
+    """The raw values with every secret put in; with `secrets` None only their names are judged.
+
+    What is not there stays as it is written, and is a fault: nothing else is to be said of its value.
+    """
     if isinstance(raw, dict):
         return {key: resolved(item, secrets, builder, (*path, key)) for key, item in raw.items()}
     if isinstance(raw, list):
@@ -52,11 +55,14 @@ def _one(match: "re.Match[str]", secrets: Secrets | None, builder: Builder, path
     name = match.group(1)
     if not is_name(name):
         builder.wrong(path, f'"{name}" is not a name of a secret', "letters, digits, dot, dash and underscore")
-        return ""
+        return match.group()
     if secrets is None:
         return match.group()
     try:
-        return secrets(name)
+        value = secrets(name)
     except (LookupError, OSError, UnicodeDecodeError):
         builder.wrong(path, f'the unit has no secret "{name}"', f"streamforge secret set {name}")
-        return ""
+        return match.group()
+    if value:
+        builder.secrets[value] = match.group()
+    return value

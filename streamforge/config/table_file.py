@@ -22,10 +22,11 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its number in the file, and its cells as TOML would give them, by key."""
+    """One line: its number in the file, its cells as TOML would give them, by key, and those beyond the last column."""
 
     number: int
     cells: Mapping[str, object]
+    beyond: tuple[str, ...] = ()
 
 
 def read_lines(path: Path, row: type[Any], keys: Mapping[str, str]) -> tuple[list[str], list[Line]]:
@@ -46,7 +47,7 @@ def read_lines(path: Path, row: type[Any], keys: Mapping[str, str]) -> tuple[lis
         pairs = [(key, cell.strip()) for key, cell in zip(columns, cells, strict=False)]
         values = {key: _value(cell, kinds.get(key, [str])) for key, cell in pairs if cell}
         if values:
-            found.append(Line(reader.line_num, values))
+            found.append(Line(reader.line_num, values, tuple(cell for cell in cells[len(columns) :] if cell.strip())))
     return columns, found
 
 

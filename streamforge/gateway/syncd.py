@@ -32,8 +32,6 @@ REFUSED = "refused"
 # From here on a sync does not take long but hangs.
 HANG_SECONDS = 5.0 * PATIENCE
 BARRIER_SECONDS = 10.0
-# Between two turns there is half a second, unless a sync is under way.
-STANDSTILL_SECONDS = 10.0
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _log = Log("syncd")
 

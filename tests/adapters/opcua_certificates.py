@@ -21,9 +21,10 @@ def pair(
     issuer: Pair | None = None,
     days: tuple[int, int] = (-1, 365),
     is_authority: bool = False,
+    key: rsa.RSAPrivateKey | None = None,
 ) -> Pair:
     """A certificate and its key; valid between these days from now, issued by itself unless `issuer` does."""
-    key = rsa.generate_private_key(65537, 2048)
+    key = key or rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, uri)])
     is_address = host[0].isdigit()
     at = x509.IPAddress(ipaddress.ip_address(host)) if is_address else x509.DNSName(host)

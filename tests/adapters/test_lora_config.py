@@ -45,6 +45,9 @@ UDP = f'[source]\ntransport = "semtech_udp"\ngateways = ["{GATEWAY}"]\n'
         (UDP + table(nwk_skey="0011"), "a session key has 32 hexadecimal digits"),
         (UDP + table(header="0"), "is not whole bytes"),
         (UDP + table(at="LPP1.WARMTH"), "'LPP1.WARMTH' is not understood"),
+        (UDP + table(at="RSI"), "tags[0].at: address 'RSI' is not understood: write 40001"),
+        (UDP + table(at="RSI"), ", or LPP1.TEMPERATURE, OBJECT.level, RSSI, SNR, FCNT, FPORT"),
+        (UDP + table(nwk_skey="12"), "devices[0].nwk_skey: a session key has 32 hexadecimal digits"),
         (UDP + table(at="LPP256.TEMPERATURE"), "is not understood"),
         (UDP + table(fport=0), "fport: 0 is out of bounds"),
         (UDP + table() + table(asset_id="b"), "two devices have the dev_addr '49be7df1'"),
@@ -66,6 +69,14 @@ def test_a_wrong_secret_is_a_fault_that_does_not_show_it(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="32 hexadecimal digits") as caught:
         load(path, LoraConfig, secrets={"a": "hunter2"}.__getitem__)
     assert "hunter2" not in str(caught.value)
+
+
+def test_of_a_secret_that_is_missing_nothing_else_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(UDP + table())
+    with pytest.raises(ConfigError) as caught:
+        load(path, LoraConfig, secrets={}.__getitem__)
+    assert [fault.message for fault in caught.value.faults] == ['the unit has no secret "a"']
 
 
 def test_lorawan_is_the_same_kind() -> None:

@@ -95,7 +95,7 @@ def test_a_serial_line_is_probed_the_same_and_the_configuration_is_modbus_rtu(tm
 
     async def main() -> tuple[Finding, list[bytes]]:
         async with line(tmp_path, only_unit_2) as far:
-            words = ("--units", "1-3", "--at", "HR7:2", "--baud", "115200", "--parity", "N", "--timeout-ms", "50")
+            words = ("--units", "1-3", "--at", "HR7:2", "--baud-rate", "115200", "--parity", "N", "--timeout-ms", "50")
             return await modbus_probe.probe(given(str(far.path), *words)), far.requests
 
     finding, requests = asyncio.run(main())

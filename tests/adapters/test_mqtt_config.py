@@ -43,7 +43,7 @@ def test_a_broker_is_a_url(broker: str, host: str, port: int, is_tls: bool) -> N
         ('broker = "b.local:1883"\nclient_id = "c"', "write for example mqtt://"),
         ('broker = "mqtt://b:0"\nclient_id = "c"', "write for example mqtt://"),
         ('broker = "mqtt://b:99999"\nclient_id = "c"', "write for example mqtt://"),
-        ('broker = "mqtt://user:word@b"\nclient_id = "c"', "write for example mqtt://"),
+        ('broker = "mqtt://user:word@b"\nclient_id = "c"', "source.broker: a user does not stand in the address"),
         ('broker = "mqtt://b"\nclient_id = ""', "never changes"),
         ('broker = "mqtt://b"', "source.client_id: missing"),
         ('broker = "mqtt://b"\nclient_id = "c"\nca_file = "/ca.pem"', "write mqtts://"),

@@ -98,3 +98,16 @@ def test_a_file_that_is_wrong_is_named(broker: Mosquitto, tmp_path: Path, author
 def test_a_broker_without_tls_is_named(tmp_path: Path) -> None:
     with mosquitto(tmp_path) as broker:
         assert "no TLS" in connect(broker.port)
+
+
+def test_a_secret_with_words_before_its_pem_text_is_read_and_never_shown(
+    broker: Mosquitto, tmp_path: Path, authority: Authority
+) -> None:
+    certificate, key = authority.issue("gateway")
+    both = "Bag Attributes\n    friendlyName: gateway\n" + certificate.read_text() + key.read_text()
+    keys = {"ca_file": str(tmp_path / "ca.pem"), "cert_file": both, "key_file": both}
+    assert connect(broker.port, **keys) == ""
+    _, other = authority.issue("other")
+    said = connect(broker.port, **{**keys, "key_file": other.read_text()})
+    assert said.startswith("cert_file and key_file = the secret: ")
+    assert "PRIVATE KEY" not in said

@@ -184,6 +184,18 @@ def test_a_password_never_goes_over_the_wire_in_clear(tmp_path: Path) -> None:
     go(main())
 
 
+def test_without_a_protected_channel_a_password_goes_to_a_trusted_server_alone(plant: Told, tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = config(plant.port, username="gateway", password="secret")
+        source = replace(settings.source, security_policy=Policy.NONE, security_mode=Mode.NONE)
+        async with running(replace(settings, source=source), tmp_path) as run:
+            await trusted(run, tmp_path)
+            assert run.box.batches == []
+            await run.until(lambda: bool(run.box.values("Counter")), "readings")
+
+    go(main())
+
+
 def test_another_server_in_the_place_of_the_trusted_one_gets_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         with server(keep(tmp_path / "one", pair(APPLICATION))) as first:

@@ -1,13 +1,20 @@
 """Which certificates are believed: pinned ones and an authority's; none that is expired, revoked or another's."""
 
+import asyncio
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from streamforge.adapters import opcua_trust
+from streamforge.adapters.opcua_config import Source
+from streamforge.adapters.opcua_link import Link
 from streamforge.adapters.opcua_trust import Claim, TrustList, Untrusted, fingerprint, parse_certificate
+from streamforge.errors import NotConnected
 from tests.adapters.opcua_certificates import DER, NOW, Pair, pair, revoked
+from tests.adapters.opcua_peer import free_port
 
 URI = "urn:plant:server"
 
@@ -38,13 +45,23 @@ def test_nobody_is_trusted_at_first_and_who_came_is_kept_for_a_person_to_see(tru
     assert [path.name for path, _ in trust.certificates("rejected")] == [f"{fingerprint(server[0])}.der"]
 
 
+def test_of_those_refused_the_last_are_kept(trust: TrustList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opcua_trust, "_MOST_REJECTED", 2)
+    servers = [pair(URI) for _ in range(3)]
+    for number, server in enumerate(servers):
+        judge(trust, server)
+        os.utime(trust.directory / "rejected" / f"{fingerprint(server[0])}.der", (number, number))
+    kept = {fingerprint(one) for _, one in trust.certificates("rejected")}
+    assert kept == {fingerprint(server[0]) for server in servers[1:]}
+
+
 def test_a_person_trusts_by_the_beginning_of_the_fingerprint(trust: TrustList) -> None:
     server, other = pair(URI), pair(URI)
     judge(trust, server)
     judge(trust, other)
-    with pytest.raises(LookupError, match="at least 8"):
-        trust.trust(fingerprint(server[0])[:4])
-    assert trust.trust(fingerprint(server[0])[:12].upper()) == fingerprint(server[0])
+    with pytest.raises(LookupError, match="at least 16"):
+        trust.trust(fingerprint(server[0])[:12])
+    assert trust.trust(fingerprint(server[0])[:16].upper()) == fingerprint(server[0])
     assert judge(trust, server) == ""
     assert "is not trusted" in judge(trust, other)
 
@@ -88,6 +105,14 @@ def test_an_authority_out_of_its_time_vouches_for_nobody(trust: TrustList) -> No
     assert "is issued by an authority whose certificate has expired" in judge(trust, pair(URI, issuer=authority))
 
 
+def test_an_authority_may_renew_its_certificate_over_the_same_key(trust: TrustList) -> None:
+    old = pair("urn:authority", is_authority=True, days=(-10, -1))
+    new = pair("urn:authority", is_authority=True, key=old[1])
+    for name, one in (("1_old", old), ("2_new", new)):
+        (trust.directory / "trusted" / f"{name}.der").write_bytes(one[0].public_bytes(DER))
+    assert judge(trust, pair(URI, issuer=old)) == ""
+
+
 def test_a_revoked_certificate_is_refused_but_not_another_authoritys_of_that_number(trust: TrustList) -> None:
     authority, stranger = (pair(f"urn:authority:{n}", is_authority=True) for n in (1, 2))
     server = pair(URI, issuer=authority)
@@ -102,6 +127,13 @@ def test_a_certificate_of_another_application_is_refused(trust: TrustList) -> No
     server = pair(URI)
     put(trust, server)
     assert "is not for the application urn:other" in judge(trust, server, uri="urn:other")
+
+
+def test_the_directories_are_the_units_own_before_a_person_brings_a_certificate(tmp_path: Path) -> None:
+    link = Link(Source(endpoint=f"opc.tcp://127.0.0.1:{free_port()}"), TrustList(tmp_path / "pki"))
+    with pytest.raises(NotConnected):
+        asyncio.run(link.open())
+    assert {path.name for path in (tmp_path / "pki").iterdir()} == {"trusted", "rejected", "crl", "own"}
 
 
 def test_a_file_that_is_no_certificate_is_passed_over_and_said(

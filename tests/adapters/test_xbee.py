@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from streamforge.adapters import xbee_line
+from streamforge.adapters import virtual_modbus, xbee_line
 from streamforge.adapters.base import Batch
 from streamforge.adapters.tags import DataType
 from streamforge.adapters.xbee import Xbee
-from streamforge.adapters.xbee_config import NodeRow, XbeeConfig, XbeeRow, XbeeSource
+from streamforge.adapters.xbee_config import NodeRow, VirtualModbusConfig, XbeeConfig, XbeeRow, XbeeSource
 from streamforge.adapters.xbee_frames import frame
 from streamforge.adapters.xbee_nodes import MOST_NODES
 from streamforge.adapters.xbee_packets import Data
@@ -91,6 +91,25 @@ def test_case(case: Path, mode: int) -> None:
             assert [one.reason for one in inbox.refused] == expected.get("refused", [])
             figures = {"/".join(key).lstrip("/"): value for key, value in adapter.figures().items()}
             assert {name: figures.get(name, 0) for name in expected.get("figures", {})} == expected.get("figures", {})
+
+    run(main)
+
+
+def test_an_address_that_is_taken_costs_the_image_and_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_modbus, "AGAIN_SECONDS", 0.0)
+
+    async def main() -> None:
+        taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        listen = f"127.0.0.1:{taken.sockets[0].getsockname()[1]}"
+        served = replace(settings(replace(LEVEL, unit_id=1)), virtual_modbus=VirtualModbusConfig(listen=listen))
+        module = XbeeModule(1)
+        async with running(served, module) as (adapter, inbox):
+            assert adapter.remarks() == (f"[virtual_modbus] {listen}: Address already in use",)
+            module.send(frame(received(b"\0\7")))
+            await until(lambda: bool(inbox.batches))
+            taken.close()
+            await taken.wait_closed()
+            await until(lambda: adapter.remarks() == ())
 
     run(main)
 
@@ -325,9 +344,10 @@ def device(**changes: object) -> str:
         (device(at="A9"), "'A9' is not understood"),
         (device(at="D1", scale=2.0), "neither scale nor offset"),
         (device(header="01"), "must be 0 hexadecimal digits"),
-        (device() + device(asset_id="b", node_id="0013a200"), "two devices have the node 0013A200"),
-        (device() + device(node_id="0013a201"), "two devices have the asset_id a"),
+        (device() + device(asset_id="b", node_id="0013a200"), "two devices have the node '0013A200'"),
+        (device() + device(node_id="0013a201"), "two devices have the asset_id 'a'"),
         ('virtual_modbus.listen = "1502"\n' + device(), "is no address"),
+        ('virtual_modbus.listen = "0.0.0.0:502"\n' + device(unit_id=1), "ports below 1024 are closed to the unit"),
         ('virtual_modbus.listen = "127.0.0.1:1502"\n' + device(), "no device has a unit_id"),
         ("", "nothing to read"),
     ],

@@ -135,6 +135,12 @@ def test_a_query_sets_nothing() -> None:
             query(*wrong)
 
 
+@pytest.mark.parametrize("command", ["RE", "WR", "FR", "NR", "AC", "CN", "DA", "SI", "%P"])
+def test_a_command_that_acts_without_a_value_is_not_made(command: str) -> None:
+    with pytest.raises(ValueError, match="no AT command that only asks"):
+        query(command, 5)
+
+
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_mutated_frames_are_packets_or_errors(count: int) -> None:
     good = [

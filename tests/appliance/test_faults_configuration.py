@@ -14,7 +14,7 @@ EXIT_CONFIG = "78"
 MISTAKES = [
     pytest.param("s/^host/hots/", "source.hots", "unknown key", id="unknown key"),
     pytest.param('s/^port.*/port = "fifteen"/', "source.port", "must be a whole number", id="wrong type"),
-    pytest.param('/"pump_1_speed"/s/HR10/XR10/', "devices[0].tags[4]", "XR10", id="no register"),
+    pytest.param('/"pump_1_speed"/s/HR10/XR10/', "devices[0].tags[4].at", "XR10", id="no register"),
     pytest.param('0,/type = "uint16"/s//type = "uint17"/', "devices[0].tags[0].type", "uint17", id="no type"),
 ]
 

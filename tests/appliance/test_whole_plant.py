@@ -26,7 +26,7 @@ EDITS = {
 }  # fmt: skip
 SAID = {
     "modbus-rtu": "2 of 3 devices answer",
-    "xbee": "devices[0].tags[0]: address '4000l' is not understood",
+    "xbee": "devices[0].tags[0].at: address '4000l' is not understood",
     "mqtt": "refused: ",
     "opcua": "is not trusted: streamforge opcua trust shows it",
 }

@@ -24,7 +24,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_refused_server_is_listed_and_then_trusted(refused: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["trust"]) == 0
     assert capsys.readouterr().out.split()[:3] == ["boiler", "rejected", refused]
-    assert run(["trust", refused[:8]]) == 0
+    assert run(["trust", refused[:16]]) == 0
     assert f"boiler: {refused} is trusted" in capsys.readouterr().out
     assert run(["trust"]) == 0
     assert capsys.readouterr().out.split()[:3] == ["boiler", "trusted", refused]

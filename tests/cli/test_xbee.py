@@ -65,6 +65,13 @@ def test_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, lambda port: ["get", port, "hv", "NI", "AP"]) == (0, "HV  1944\nNI  GATEWAY\nAP  01\n")
 
 
+@pytest.mark.parametrize("command", ["RE", "wr", "ABC"])
+def test_what_would_set_or_forget_something_is_not_sent(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        xbee.run(["get", "/dev/null", command])
+    assert f"'{command}' is no parameter that can be asked for" in capsys.readouterr().err
+
+
 def test_what_a_module_does_not_answer_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

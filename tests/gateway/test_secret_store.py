@@ -88,6 +88,15 @@ def test_a_unit_that_does_not_ask_yet_can_be_named(
     assert said(capsys, "remove", "new", "--unit", unit) == (0, "it was not there\n")
 
 
+def test_of_a_pem_text_from_a_pipe_every_line_is_kept(
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Bag Attributes\n-----BEGIN PRIVATE KEY-----\nMIG=\n-----END PRIVATE KEY-----"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text + "\n"))
+    assert said(capsys, "set", "key")[0] == 0
+    assert store.path(MQTT, "key").read_bytes() == f"{MQTT}.key:{text[::-1]}".encode()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
