@@ -75,7 +75,7 @@ def test_of_a_secret_that_is_missing_nothing_else_is_said(tmp_path: Path) -> Non
     path = tmp_path / "a.toml"
     path.write_text(UDP + table())
     with pytest.raises(ConfigError) as caught:
-        load(path, LoraConfig, secrets={}.__getitem__)
+        load(path, LoraConfig, secrets=dict[str, str]().__getitem__)
     assert [fault.message for fault in caught.value.faults] == ['the unit has no secret "a"']
 
 
