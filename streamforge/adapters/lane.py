@@ -59,6 +59,21 @@ def both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], No
     return run
 
 
+def when_all(count: int, done: Callable[[], None]) -> Callable[[], None]:
+    """Runs `done` when it was called `count` times; at once where that is none."""
+    left = count
+    if not count:
+        done()
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return one
+
+
 class Lane:
     """One topic's. Not thread-safe but for acknowledgements."""
 

@@ -66,16 +66,8 @@ class ModbusPoller(Poller[C]):
 
         scan = await job.reader.scan(ask)
         took_ns = monotonic_ns() - began_ns if began_ns else 0
-        return Batch(
-            asset_id=device.asset_id,
-            names=device.names,
-            values=tuple(scan.values),
-            others=scan.others,
-            qualities=scan.qualities,
-            reasons={index: reason for index, (_, reason) in scan.faults.items()},
-            # The middle of the scan, by one clock only: the wall clock may be set meanwhile.
-            device_times_us=((time_ns() - took_ns // 2) // 1000,),
-        )
+        # The middle of the scan, by one clock only: the wall clock may be set meanwhile.
+        return scan.batch(device.asset_id, device.names, (time_ns() - took_ns // 2) // 1000)
 
     def figures(self) -> Mapping[tuple[str, ...], float]:
         """Requests by asset, and those that failed by the first word of their reason, since the start."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import nan
 
-from streamforge.model import Quality, Value
+from streamforge.adapters.base import Batch
+from streamforge.model import Names, Quality, Value
 
 
 @dataclass(slots=True)
@@ -48,3 +49,15 @@ class Scan:
         for index, (quality, _) in self.faults.items():
             column[index] = quality
         return bytes(column)
+
+    def batch(self, asset_id: str, names: Names, device_time_us: int) -> Batch:
+        """What was read of one asset, at this time of its own."""
+        return Batch(
+            asset_id=asset_id,
+            names=names,
+            values=tuple(self.values),
+            others=self.others,
+            qualities=self.qualities,
+            reasons={index: reason for index, (_, reason) in self.faults.items()},
+            device_times_us=(device_time_us,),
+        )

@@ -6,7 +6,7 @@ log has it; what a server kept while the link was down is asked for again.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError, UaStructParsingError
 
 from streamforge.adapters.base import EVERY_READING, Batch, Device, Inbox, Subscriber
-from streamforge.adapters.lane import both
+from streamforge.adapters.lane import both, when_all
 from streamforge.adapters.opcua_alarms import Conditions
 from streamforge.adapters.opcua_config import OpcUaConfig
 from streamforge.adapters.opcua_feed import Gap, Message, SubscriptionLost, publish
@@ -173,7 +173,7 @@ class OpcUa(Subscriber[OpcUaConfig]):
                         alarms += self._conditions.take(event.EventFields, now_us(), is_asked=is_asked)
                 case ua.StatusChangeNotification() if not part.Status.is_good():
                     raise SubscriptionLost(part.Status.name)
-        done = _when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
+        done = when_all(len(found) + len(alarms), both(message.done, self._heard.handed_over(now_us())))
         for alarm in alarms:
             inbox.signal(alarm, both(partial(self._standing.done, alarm), done))
         # All at once, and then the wait for room: if the link goes meanwhile nobody asks for the rest of it again.
@@ -236,21 +236,6 @@ class OpcUa(Subscriber[OpcUaConfig]):
             source=self.adapter_id,
             details={"from_us": str(gap.from_us), "to_us": str(gap.to_us), "reason": gap.reason},
         )
-
-
-def _when_all(count: int, done: Callable[[], None]) -> Callable[[], None]:
-    """Runs `done` when it was called `count` times; at once where that is none."""
-    left = count
-    if not count:
-        done()
-
-    def one() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            done()
-
-    return one
 
 
 async def _first_to_fail(*works: Coroutine[Any, Any, None]) -> None:

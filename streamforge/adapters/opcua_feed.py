@@ -10,6 +10,8 @@ from asyncua import ua
 from asyncua.client.ua_session import UaSession
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
+from streamforge.adapters.base import nothing
+
 _NUMBERS = (1 << 32) - 1  # sequence numbers run from 1 to this, and then from 1 again
 _MOST_MISSING = 10_000
 # What the library raises of a message that is not as the specification says.
@@ -49,16 +51,12 @@ class Gap:
     reason: str
 
 
-def _nothing() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """The data of one notification message; `done` runs when the log has it."""
 
     data: list[Any]
-    done: Callable[[], None] = _nothing
+    done: Callable[[], None] = nothing
 
 
 def after(number: int) -> int:

@@ -60,15 +60,7 @@ class _View:
         scan = self.image.decode(message.payload or b"") if self.image else Scan()
         if self.named:
             self.named.decode(message.fields, scan)
-        return Batch(
-            asset_id=self.asset_id,
-            names=self.names,
-            values=tuple(scan.values),
-            others=scan.others,
-            qualities=scan.qualities,
-            reasons={index: reason for index, (_, reason) in scan.faults.items()},
-            device_times_us=(message.time_us,),
-        )
+        return scan.batch(self.asset_id, self.names, message.time_us)
 
 
 class Form:

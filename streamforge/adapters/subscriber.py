@@ -12,7 +12,7 @@ from streamforge.adapters.base import AdapterConfig, Batch, Device, Refused, Sub
 from streamforge.adapters.component import AdapterComponent
 from streamforge.adapters.device_metrics import register
 from streamforge.adapters.device_record import DeviceRecord, DeviceState, device_details
-from streamforge.adapters.lane import both
+from streamforge.adapters.lane import both, when_all
 from streamforge.adapters.link import Tail
 from streamforge.adapters.outbox import Outbox
 from streamforge.adapters.peers import NOT_TRIED, Peer
@@ -36,19 +36,6 @@ MOST_LOOKED = 50_000
 # So many assets that turn up by themselves are listed, however many there are.
 MOST_DEVICES = 1_000
 _NO_NAMES = names((), (), b"")
-
-
-def _after(count: int, done: Callable[[], None]) -> Callable[[], None]:
-    """What runs `done` the last of so many times."""
-    left = count
-
-    def one() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            done()
-
-    return one
 
 
 class SubscriberComponent(AdapterComponent):
@@ -245,7 +232,7 @@ class SubscriberComponent(AdapterComponent):
         signals = self._signals.look(self._reporter.signals(batch), batch, time_us)
         if not signals:
             return batch
-        done = _after(len(signals) + 1, batch.done)
+        done = when_all(len(signals) + 1, batch.done)
         for signal in signals:
             self._box.put_signal(signal, batch.asset_id, both(partial(self._signal_done, signal), done))
         return replace(batch, done=done)
